@@ -1,0 +1,48 @@
+# Each target makes .venv and installs what it needs, once. PYTHON names the interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -c constraints.txt
+INPUTS := pyproject.toml constraints.txt
+
+.PHONY: demo test lint slow bench docs clean
+
+demo: $(VENV)/.core
+	$(BIN)/overpaint demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/rows.py
+	$(BIN)/python benchmarks/edit.py
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/generate.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Overpaint needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(VENV)/bin/python $(INPUTS)
+	@echo "Installing Overpaint into $(VENV), once. Downloads: about 0.5 GB with a CPU build of PyTorch (1.7 GB installed);"
+	@echo "from PyPI on Linux, whose PyTorch is the CUDA build, about 2.9 GB (5.2 GB installed). Without a GPU, install"
+	@echo "PyTorch's CPU build into $(VENV) first (README, Install), or set PIP_INDEX_URL / PIP_FIND_LINKS as pip reads them."
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	@echo "Installing the test tools into $(VENV), once: about 60 MB."
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,73 @@
+"""Overpaint: edit pictures under a text prompt with Stable Diffusion, by SDEdit.
+
+>>> from overpaint import Editor
+>>> editor = Editor()
+>>> result = editor.edit("lake.jpg", "An oil painting in the style of Van Gogh", strength=0.6, seed=7)
+>>> result.save("out.png")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from overpaint.card import Card as Card
+    from overpaint.edit_task import EditRequest as EditRequest
+    from overpaint.editor import Editor as Editor
+    from overpaint.engine import EditJob as EditJob
+    from overpaint.engine import StepEvent as StepEvent
+    from overpaint.errors import EditCancelled as EditCancelled
+    from overpaint.errors import EditFailed as EditFailed
+    from overpaint.errors import ImageError as ImageError
+    from overpaint.errors import ModelError as ModelError
+    from overpaint.errors import OutputError as OutputError
+    from overpaint.errors import OverpaintError as OverpaintError
+    from overpaint.errors import ParameterError as ParameterError
+    from overpaint.params import EditParams as EditParams
+    from overpaint.result import EditResult as EditResult
+
+# loaded when first asked for (PEP 562): `import overpaint` and `overpaint --help` must not wait for torch
+_HOMES = {
+    "Card": "card",
+    "EditCancelled": "errors",
+    "EditFailed": "errors",
+    "EditJob": "engine",
+    "EditParams": "params",
+    "EditRequest": "edit_task",
+    "EditResult": "result",
+    "Editor": "editor",
+    "ImageError": "errors",
+    "ModelError": "errors",
+    "OutputError": "errors",
+    "OverpaintError": "errors",
+    "ParameterError": "errors",
+    "StepEvent": "engine",
+}
+__all__ = [
+    "Card",
+    "EditCancelled",
+    "EditFailed",
+    "EditJob",
+    "EditParams",
+    "EditRequest",
+    "EditResult",
+    "Editor",
+    "ImageError",
+    "ModelError",
+    "OutputError",
+    "OverpaintError",
+    "ParameterError",
+    "StepEvent",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'overpaint' has no attribute {name!r}")
+    return getattr(import_module(f"overpaint.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,97 @@
+"""The card of a model: what its folder's ``overpaint.toml`` says of it, or sensible defaults.
+
+name = "..."                  licence = "..."             domain = "what it was trained on"
+native_size = 512             # pixels: the side of its square bucket
+size_multiple = 64            # working sizes are multiples of this
+buckets = ["512x512", ...]    # aspect buckets; left out: made from native_size
+guidance_rescale = 0.0        # Lin et al. 2023 (arXiv:2305.08891), section 3.4
+
+[defaults]                    # any of strength, steps, guidance_scale, sampler, schedule, negative_prompt
+guidance_scale = 3.0
+[presets.scene]               # the same and detail, for one preset
+strength = 0.55
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from overpaint.errors import ModelError, ParameterError
+from overpaint.params import EditParams, parse_size
+
+CARD_FILE = "overpaint.toml"
+_MAY_DEFAULT = {"negative_prompt", "strength", "steps", "guidance_scale", "sampler", "schedule", "detail"}
+_ASPECTS = ((1, 1), (5, 4), (4, 3), (3, 2), (16, 9), (2, 1), (5, 2))
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a model beside its weights.
+
+    Attributes:
+        native_size: side in pixels of its square working size.
+        size_multiple: working sizes are multiples of this many pixels.
+        buckets: (width, height) working sizes, of about equal area.
+        guidance_rescale: in [0, 1], 0 is off.
+        defaults: recommended values of ``EditParams`` fields.
+        presets: the same for one preset.
+    """
+
+    name: str
+    native_size: int = 512
+    size_multiple: int = 64
+    buckets: tuple[tuple[int, int], ...] = ()
+    guidance_rescale: float = 0.0
+    domain: str = "not stated"
+    licence: str = "not stated"
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.buckets:
+            object.__setattr__(self, "buckets", make_buckets(self.native_size, self.size_multiple))
+
+    def bucket_for(self, width: int, height: int) -> tuple[int, int]:
+        """The bucket whose shape is nearest to that of a picture."""
+        return min(self.buckets, key=lambda b: (abs(b[0] * height - b[1] * width) / (b[0] * height + b[1] * width), b))
+
+
+def make_buckets(native: int, multiple: int) -> tuple[tuple[int, int], ...]:
+    """Working sizes of about ``native`` squared pixels, square to 5:2, lying and standing."""
+    sizes = set()
+    for a, b in _ASPECTS:
+        w = round(native * (a / b) ** 0.5 / multiple) * multiple
+        h = round(native * (b / a) ** 0.5 / multiple) * multiple
+        sizes |= {(w, h), (h, w)}
+    return tuple(sorted(sizes))
+
+
+def read_card(folder: Path, **guessed: Any) -> Card:
+    """The card of a model folder; ``guessed`` is used where the card is silent or there is none."""
+    path = folder / CARD_FILE
+    stated: dict[str, Any] = {}
+    if path.is_file():
+        try:
+            stated = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+            raise ModelError(f"{path} cannot be read as a card: {e}") from e
+    values = {**guessed, **stated}
+    try:
+        if "buckets" in values:
+            values["buckets"] = tuple(parse_size(b) for b in values["buckets"])
+        card = Card(**values)
+        _check_defaults(card.defaults)
+        for entry in card.presets.values():
+            _check_defaults(entry)
+    except (TypeError, ValueError) as e:
+        raise ModelError(f"{path} is not a card that can be used: {e}") from e
+    return card
+
+
+def _check_defaults(values: Mapping[str, Any]) -> None:
+    unknown = set(values) - _MAY_DEFAULT
+    if unknown:
+        raise ParameterError(min(unknown), f"cannot be set by a card; known are {', '.join(sorted(_MAY_DEFAULT))}")
+    EditParams(**values)

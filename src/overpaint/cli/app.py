@@ -1,0 +1,50 @@
+"""The Typer app and its commands' registration."""
+
+from typing import Annotated
+
+import typer
+
+from overpaint import __version__
+from overpaint.cli import edits, tables
+from overpaint.cli.demo import demo
+from overpaint.cli.options import one_line_errors, out
+
+app = typer.Typer(
+    name="overpaint",
+    help="Edit pictures under a text prompt with Stable Diffusion, by SDEdit.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+for command in (
+    edits.edit,
+    edits.generate,
+    tables.noise,
+    tables.samplers,
+    tables.presets,
+    tables.models,
+    demo,
+):
+    app.command()(one_line_errors(command))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the ``overpaint`` command."""
+    app()

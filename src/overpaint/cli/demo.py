@@ -1,0 +1,100 @@
+"""``overpaint demo``: the shipped pictures and what the presets make of them, on one labelled sheet."""
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from overpaint.cli.options import err, out
+
+if TYPE_CHECKING:
+    from overpaint.result import EditResult
+
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Example:
+    """One edit of the demo."""
+
+    picture: str
+    title: str
+    preset: str
+    prompt: str
+
+    @property
+    def command(self) -> str:
+        """What a user types for the same result."""
+        return f'overpaint edit examples/{self.picture} "{self.prompt}" --preset {self.preset} --seed {SEED}'
+
+
+EXAMPLES = (
+    Example("mountains.jpg", "scene: night", "scene", "Same scene at night with stars, mountains above a meadow"),
+    Example("mountains.jpg", "scene: sunset", "scene", "Same scene at sunset, mountains above a meadow"),
+    Example("mountains.jpg", "tweak", "tweak", "A photo of mountains above a meadow in warm evening light"),
+    Example("castle.jpg", "scene: night", "scene", "Same scene at night with stars, a castle by a mountain lake"),
+    Example("castle.jpg", "style", "style", "An oil painting in the style of Van Gogh of a castle by a mountain lake"),
+    Example("castle.jpg", "enhance", "enhance", "a castle by a mountain lake"),
+    Example("sketch.jpg", "sketch", "sketch", "a lighthouse on a cliff by the sea, mountains behind"),
+    Example("sketch.jpg", "style", "style", "A watercolor painting of a lighthouse on a cliff by the sea"),
+    Example("sketch.jpg", "scene: sunset", "scene", "Same scene at sunset, a lighthouse on a cliff by the sea"),
+)
+_ORIGINALS = {
+    "mountains.jpg": "Picos de Europa, photo by Aitzol Berasategi, CC BY 4.0",
+    "castle.jpg": "a render",
+    "sketch.jpg": "a rough colour sketch, rendered",
+}
+
+
+def example_picture(name: str) -> Path:
+    """The path of a picture that ships with the package."""
+    return Path(str(files("overpaint.examples").joinpath(name)))
+
+
+def demo(
+    sheet_file: Annotated[Path, typer.Option("--out", "-o", help="The sheet to write.")] = Path("overpaint-demo.png"),
+) -> None:
+    """Edit the shipped pictures with the embedded model, one labelled sheet; a minute on two cores."""
+    from rich.progress import Progress
+
+    from overpaint import images
+    from overpaint.edit_task import EditRequest
+    from overpaint.editor import Editor
+
+    images.check_target(sheet_file)
+    with err.status("loading the embedded model ..."):
+        editor = Editor()
+    requests = [EditRequest(example_picture(e.picture), e.prompt, preset=e.preset, seed=SEED) for e in EXAMPLES]
+    results: dict[int, EditResult] = {}
+    with editor, Progress(console=err, transient=True) as bar:
+        task = bar.add_task("editing", total=len(requests))
+        for outcome in editor.edit_many(requests):
+            if isinstance(outcome, Exception):
+                raise outcome
+            results[outcome.index] = outcome
+            bar.advance(task)
+    _sheet(results, sheet_file)
+    first = sheet_file.with_stem(f"{sheet_file.stem}-night")
+    results[0].save(first)
+    out.print(
+        f"{sheet_file}  {len(results)} edits of three pictures, each with its command", soft_wrap=True, markup=False
+    )
+    out.print(f"{first}  the photo at night, at its own size", soft_wrap=True, markup=False)
+
+
+def _sheet(results: "dict[int, EditResult]", target: Path) -> None:
+    from PIL import Image
+
+    from overpaint.sheet import Panel, sheet
+
+    rows: list[list[Panel]] = []
+    for name, words in _ORIGINALS.items():
+        row = [Panel(Image.open(example_picture(name)), f"examples/{name}", words)]
+        for i, example in enumerate(EXAMPLES):
+            if example.picture == name:
+                title = f"{example.title}, strength {results[i].params.strength:g}"
+                row.append(Panel(results[i].image, title, example.command))
+        rows.append(row)
+    sheet(rows, width=400).save(target)

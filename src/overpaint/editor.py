@@ -1,0 +1,226 @@
+"""``Editor``: the friendly handle over a model and the engine that runs it."""
+
+import os
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from itertools import islice
+from pathlib import Path
+from typing import Never, Unpack
+
+from overpaint.card import Card
+from overpaint.edit_task import EditOptions, EditRequest, NoisedTask, prepare, with_seed, with_strength
+from overpaint.engine import EditJob, Engine, StepEvent
+from overpaint.errors import OverpaintError, ParameterError
+from overpaint.images import Source
+from overpaint.levels import ScheduleName
+from overpaint.model import DeviceName, DiffusionModel, DtypeName
+from overpaint.params import SEED_MAX, FitName, draw_seed, reject_unknown
+from overpaint.result import EditResult
+from overpaint.samplers import SamplerName
+
+IN_FLIGHT = 32  # requests of an `edit_many` that are prepared at a time
+MAX_VARIATIONS = 1000
+DEFAULT_STRENGTHS = (0.2, 0.4, 0.6, 0.8)
+
+
+class Editor:
+    """Edits pictures with one model. Thread-safe; a context manager.
+
+    Args:
+        model: "embedded" (ships with the package, works offline), a Stable Diffusion 1.x/2.x folder in diffusers'
+            layout, or a hub id in the local cache.
+        device: "auto", "cpu", "cuda" or "mps".
+        dtype: "auto", "float32", "float16" or "bfloat16".
+        download: allow the network for a hub id that is not in the local cache.
+
+    Raises:
+        ModelError: saying what the folder is and what is missing.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "embedded",
+        *,
+        device: DeviceName = "auto",
+        dtype: DtypeName = "auto",
+        download: bool = False,
+    ) -> None:
+        name = model if isinstance(model, str) else Path(model)
+        self.model = DiffusionModel.load(name, device=device, dtype=dtype, download=download)
+        self._engine = Engine(self.model)
+        self._close = weakref.finalize(self, self._engine.close)  # an editor that is forgotten ends its thread too
+
+    def __enter__(self) -> "Editor":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cancel what is not done and end the engine's thread. Safe to call twice."""
+        self._close()
+
+    @property
+    def card(self) -> Card:
+        """What is known of the model: native size, buckets, recommended parameters, licence."""
+        return self.model.card
+
+    def edit(
+        self,
+        image: Source,
+        prompt: str = "",
+        *,
+        strength: float | None = None,
+        negative_prompt: str | None = None,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        sampler: SamplerName | None = None,
+        schedule: ScheduleName | None = None,
+        seed: int | None = None,
+        size: str | tuple[int, int] | None = None,
+        output_size: str | tuple[int, int] | None = None,
+        fit: FitName | None = None,
+        detail: float | None = None,
+        preset: str | None = None,
+        on_step: Callable[[StepEvent], object] | None = None,
+        **unknown: Never,
+    ) -> EditResult:
+        """Edit one picture: noise it to the level of ``strength``, denoise it under ``prompt``.
+
+        This is SDEdit (Meng et al. 2021, arXiv:2108.01073, algorithm 1).
+
+        Args:
+            image: a path, the bytes of a file, a PIL image, or an array or tensor (uint8, uint16, or float in 0..1).
+            prompt: what the result shows. Name what you want *and* what is in the picture.
+            strength, negative_prompt, steps, guidance_scale, sampler, schedule, seed, size, output_size, fit, detail,
+                preset: see ``EditParams``; None is resolved by preset, card and our defaults.
+            on_step: called on this thread after every step, with a preview; raising in it cancels the edit.
+
+        Raises:
+            ParameterError, ImageError: what is wrong with the request. EditFailed: the network failed.
+        """
+        reject_unknown(list(unknown))
+        request = EditRequest(
+            image,
+            prompt,
+            strength=strength,
+            negative_prompt=negative_prompt,
+            steps=steps,
+            guidance_scale=guidance_scale,
+            sampler=sampler,
+            schedule=schedule,
+            seed=seed,
+            size=size,
+            output_size=output_size,
+            fit=fit,
+            detail=detail,
+            preset=preset,
+        )
+        return self.follow(self.submit(request, preview=on_step is not None), on_step)
+
+    def generate(
+        self, prompt: str, *, on_step: Callable[[StepEvent], object] | None = None, **options: Unpack[EditOptions]
+    ) -> EditResult:
+        """A picture from nothing: an edit of strength 1, which needs no input."""
+        return self.follow(self.submit(EditRequest(None, prompt, **options), preview=on_step is not None), on_step)
+
+    def sweep(
+        self,
+        image: Source,
+        prompt: str = "",
+        *,
+        strengths: Sequence[float] = DEFAULT_STRENGTHS,
+        **options: Unpack[EditOptions],
+    ) -> list[EditResult]:
+        """One edit at several strengths with one seed, in one batch; results in the order of ``strengths``."""
+        if options.get("strength") is not None:
+            raise ParameterError("strength", "does not go with strengths=; name all of them there")
+        request = _with_a_seed(EditRequest(image, prompt, **options))
+        return self._all([with_strength(request, s) for s in strengths])
+
+    def variations(
+        self, image: Source | None, prompt: str = "", n: int = 4, **options: Unpack[EditOptions]
+    ) -> list[EditResult]:
+        """``n`` results with seeds seed, seed+1, ... (mod 2^53), in one batch; each equals its edit alone."""
+        return self._all(seeds_of(EditRequest(image, prompt, **options), n))
+
+    def noised(
+        self, image: Source, strengths: Sequence[float] = DEFAULT_STRENGTHS, **options: Unpack[EditOptions]
+    ) -> list[EditResult]:
+        """The picture noised to each strength and decoded, without denoising: what the network gets to see of it."""
+        request = with_seed(EditRequest(image, **options), options.get("seed") or 0)
+        tasks = [prepare(with_strength(request, s), self.model, i, NoisedTask) for i, s in enumerate(strengths)]
+        return [job.result() for job in self._engine.submit_all(tasks)]
+
+    def edit_many(self, requests: Iterable[EditRequest]) -> Iterator[EditResult | OverpaintError]:
+        """Edit many, sharing batches; yields each as it finishes, a failed one as its error; ``index`` says which."""
+        waiting: dict[EditJob, int] = {}
+        arriving = enumerate(requests)
+        try:
+            while True:
+                for index, request in islice(arriving, IN_FLIGHT - len(waiting)):
+                    try:
+                        waiting[self._submit(request, index)] = index
+                    except OverpaintError as e:
+                        e.index = index
+                        yield e
+                if not waiting:
+                    return
+                for job in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    index = waiting.pop(job)  # type: ignore[call-overload]
+                    error = job.exception()
+                    if isinstance(error, OverpaintError):
+                        error.index = index
+                        yield error
+                    else:
+                        yield job.result()
+        finally:
+            for job in waiting:
+                job.cancel()
+
+    def submit(self, request: EditRequest, *, preview: bool = False) -> EditJob:
+        """Queue an edit and return at once: a ``Future`` of an ``EditResult``, with ``events()`` and ``cancel()``."""
+        return self._submit(request, preview=preview)
+
+    def follow(self, job: EditJob, on_step: Callable[[StepEvent], object] | None = None) -> EditResult:
+        """Wait for a job, calling ``on_step`` here; whatever is raised meanwhile (Ctrl-C too) cancels it."""
+        try:
+            if on_step is not None:
+                for event in job.events():
+                    on_step(event)
+            result: EditResult = job.result()
+        except BaseException:
+            job.cancel()
+            raise
+        return result
+
+    def _submit(self, request: EditRequest, index: int = 0, *, preview: bool = False) -> EditJob:
+        task = prepare(request, self.model, index)
+        if task.params.strength == 0:
+            job = EditJob(task)
+            job.set_result(task.unchanged(self.model.name))
+            return job
+        return self._engine.submit(task, preview=preview)
+
+    def _all(self, requests: Sequence[EditRequest]) -> list[EditResult]:
+        """All results in order; the first error is raised."""
+        results: dict[int, EditResult] = {}
+        for outcome in self.edit_many(requests):
+            if isinstance(outcome, OverpaintError):
+                raise outcome
+            results[outcome.index] = outcome
+        return [results[i] for i in range(len(requests))]
+
+
+def seeds_of(request: EditRequest, n: int) -> list[EditRequest]:
+    """The request with seeds seed, seed+1, ... (mod 2^53), ``n`` of them."""
+    if not 1 <= n <= MAX_VARIATIONS:
+        raise ParameterError("n", f"is {n}, must be from 1 to {MAX_VARIATIONS}")
+    first = _with_a_seed(request).params.seed or 0
+    return [with_seed(request, (first + i) % (SEED_MAX + 1)) for i in range(n)]
+
+
+def _with_a_seed(request: EditRequest) -> EditRequest:
+    """With its seed drawn, so that all that is made of it shares one."""
+    return with_seed(request, draw_seed()) if request.params.seed in (None, -1) else request

@@ -1,0 +1,336 @@
+"""The engine: the one denoising loop. It advances every active edit one network call at a time, in shared calls.
+
+    step():  choose who is next  ->  one network call  ->  advance, finish, report
+
+One thread steps; any thread may submit, listen and cancel. What the engine runs is a ``Task``: something that can start
+a ``Trajectory`` and finish it. The engine knows nothing of pictures.
+
+Who is next is one policy: the edit with the least work left, less what others were given while it waited. So short
+edits don't queue behind long ones, and none starves: others get at most as many network rows ahead of an edit as it has
+left itself. Edits of one latent size share a call while there is room in it.
+"""
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from overpaint.errors import EditCancelled, EditFailed, OverpaintError
+from overpaint.model import DiffusionModel, guide
+from overpaint.trajectory import Trajectory
+
+MAX_ACTIVE = 16  # edits with latents in memory; more wait in line
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What the network is told beside x and t: text states [1, tokens, width] for and against, and how to guide."""
+
+    cond: Tensor
+    uncond: Tensor | None  # None: guidance is off, one row a call instead of two
+    guidance_scale: float
+    rescale: float = 0.0
+
+
+@dataclass
+class Started:
+    """What a task hands the engine: the edit in flight and its conditioning."""
+
+    trajectory: Trajectory
+    conditioning: Conditioning
+
+
+class Task(Protocol):
+    """One piece of work. Both calls come from the engine's thread."""
+
+    def start(self, model: DiffusionModel) -> Started:
+        """Encode words and picture, draw the start noise."""
+
+    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> Any:
+        """Make the result of a trajectory that is done."""
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """One step of an edit was taken.
+
+    Attributes:
+        step: steps taken so far, 1..steps; a step may take two network calls.
+        steps: all that this edit takes.
+        t: the timestep the step started at.
+        preview: what the result would be now, [h, w, 3] uint8, a pixel for each latent cell; None unless asked for.
+    """
+
+    step: int
+    steps: int
+    t: float
+    preview: np.ndarray[Any, np.dtype[np.uint8]] | None = None
+
+
+class EditJob(Future[Any]):
+    """An edit on its way: a ``Future`` with ``events()`` and a ``cancel()`` that works while it runs."""
+
+    def __init__(self, task: Task, preview: bool = False) -> None:
+        super().__init__()
+        self.task = task
+        self.preview = preview
+        self.cancel_asked = False
+        self._events: list[StepEvent] = []
+        self._news = threading.Condition()
+        self.add_done_callback(lambda _: self._tell(None))
+
+    def cancel(self) -> bool:
+        """End the edit as ``EditCancelled`` before its next network call; False if it is already done."""
+        if self.done():
+            return False
+        self.cancel_asked = True
+        return True
+
+    def events(self) -> Iterator[StepEvent]:
+        """All steps from the first on, as they are taken; ends when the edit does."""
+        seen = 0
+        while True:
+            with self._news:
+                while len(self._events) == seen and not self.done():
+                    self._news.wait()
+                fresh = self._events[seen:]
+            yield from fresh
+            seen += len(fresh)
+            if not fresh and self.done():
+                return
+
+    def _tell(self, event: StepEvent | None) -> None:
+        with self._news:
+            if event is not None:
+                self._events.append(event)
+            self._news.notify_all()
+
+
+@dataclass(eq=False)
+class _Active:
+    """An edit in flight, and what the policy must know of it."""
+
+    job: EditJob
+    trajectory: Trajectory
+    conditioning: Conditioning
+    waited: int = 0  # network rows given to others since it was admitted
+    steps_taken: int = 0
+    t: float = 0.0  # where the current step started
+    steps: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.steps = sum(row.boundary for row in self.trajectory.rows)
+
+    @property
+    def rows(self) -> int:
+        return 1 if self.conditioning.uncond is None else 2
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What must be equal to share a network call: the latent's and the text's shape."""
+        return tuple(self.trajectory.x.shape), tuple(self.conditioning.cond.shape)
+
+    @property
+    def priority(self) -> int:
+        return self.rows * self.trajectory.calls_left - self.waited
+
+
+class Engine:
+    """Runs tasks on one model. ``submit`` from any thread; ``close`` when done (or use ``with``)."""
+
+    def __init__(self, model: DiffusionModel) -> None:
+        self.model = model
+        self._arrivals: queue.SimpleQueue[EditJob | None] = queue.SimpleQueue()
+        self._active: list[_Active] = []
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def submit(self, task: Task, *, preview: bool = False) -> EditJob:
+        """Queue a task. ``preview``: make a small picture of every step, for who listens to ``events()``."""
+        return self.submit_all([task], preview=preview)[0]
+
+    def submit_all(self, tasks: Sequence[Task], *, preview: bool = False) -> list[EditJob]:
+        """Queue tasks that arrive together."""
+        jobs = [EditJob(task, preview) for task in tasks]
+        with self._lock:
+            if self._closed:
+                raise EditFailed("this editor is closed; make a new one")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="overpaint-engine", daemon=True)
+                self._thread.start()
+            for job in jobs:
+                self._arrivals.put(job)
+        return jobs
+
+    def close(self) -> None:
+        """Cancel what is not done and end the thread. Safe to call twice."""
+        with self._lock:
+            was_closed, self._closed = self._closed, True
+            thread = self._thread
+        if thread is not None and not was_closed:
+            self._arrivals.put(None)
+            thread.join()
+
+    # ---- everything below runs on the engine's thread --------------------------------------------------------------
+
+    def _run(self) -> None:
+        while self._admit():
+            self.step()
+        for item in self._active:
+            item.job.set_exception(EditCancelled("the editor was closed before this edit was done"))
+        self._active.clear()
+        while not self._arrivals.empty():
+            if (job := self._arrivals.get()) is not None:
+                job.set_exception(EditCancelled("the editor was closed before this edit was started"))
+
+    def _admit(self) -> bool:
+        """Take in what has arrived while there is room, waiting if there is nothing to do; False once closed."""
+        while len(self._active) < MAX_ACTIVE and not self._closed:
+            try:
+                job = self._arrivals.get(block=not self._active)
+            except queue.Empty:
+                break
+            if job is not None:  # None only wakes a waiting engine up, to see that it is closed
+                self._start(job)
+        return not self._closed
+
+    def _start(self, job: EditJob) -> None:
+        if job.cancel_asked:
+            job.set_exception(EditCancelled("cancelled before it was started"))
+            return
+        job.set_running_or_notify_cancel()
+        try:
+            started = job.task.start(self.model)
+        except Exception as e:  # whatever goes wrong belongs to this edit, not to the engine
+            job.set_exception(_as_ours(e))
+            return
+        item = _Active(job, started.trajectory, started.conditioning)
+        self._active.append(item)
+        self._after(item)  # a task may want no network call at all
+
+    def step(self) -> None:
+        """One network call for those who are next, or none if there was only cancelling to do."""
+        self._drop_cancelled()
+        group = self._choose()
+        if not group:
+            return
+        self._forward(group)
+        rows = sum(item.rows for item in group)
+        for item in self._active:
+            if item not in group:
+                item.waited += rows
+        for item in group:
+            self._after(item)
+
+    def _drop_cancelled(self) -> None:
+        for item in [i for i in self._active if i.job.cancel_asked]:
+            self._end(item, EditCancelled(f"cancelled after {item.steps_taken} of {item.steps} steps"))
+
+    def _choose(self) -> list[_Active]:
+        """The first by priority, and whoever has an equal key and fits beside it, in the order of priority."""
+        order = sorted(self._active, key=lambda item: item.priority)
+        group: list[_Active] = []
+        room = self.model.row_buckets[-1]
+        for item in order:
+            if not group or (item.key == group[0].key and item.rows <= room):
+                group.append(item)
+                room -= item.rows
+        return group
+
+    def _forward(self, group: list[_Active]) -> None:
+        """Advance a group by one call. If it fails, each is tried alone, so that only the one at fault ends."""
+        try:
+            outs = self._predict(group)
+        except Exception as e:
+            if len(group) == 1:
+                self._end(group[0], _as_ours(e))
+            else:
+                for item in group:
+                    self._forward([item])
+            return
+        for item, out in zip(group, outs, strict=True):
+            try:
+                self._advance(item, out)
+            except Exception as e:
+                self._end(item, _as_ours(e))
+
+    def _advance(self, item: _Active, out: Tensor) -> None:
+        """Take the row, and say so where it ends a step."""
+        trajectory = item.trajectory
+        row = trajectory.rows[trajectory.position]
+        if row.boundary:
+            item.t = row.level.t
+        trajectory.advance(self.model.denoised(trajectory.x, out, row.level))
+        if trajectory.done or trajectory.rows[trajectory.position].boundary:
+            item.steps_taken += 1
+            item.job._tell(StepEvent(item.steps_taken, item.steps, item.t, self._preview(item)))
+
+    def _predict(self, group: list[_Active]) -> list[Tensor]:
+        """One network output for each of the group, guided."""
+        x, t, text, guidance = [], [], [], []
+        for item in group:
+            c = item.conditioning
+            for states in [c.cond] if c.uncond is None else [c.uncond, c.cond]:
+                x.append(item.trajectory.x)
+                t.append(item.trajectory.level.t)
+                text.append(states)
+                guidance.append(c.guidance_scale)
+        device = self.model.device
+        out = self.model.predict(
+            torch.cat(x),
+            torch.tensor(t, dtype=torch.float32, device=device),
+            torch.cat(text),
+            torch.tensor(guidance, dtype=torch.float32, device=device),
+        )  # [rows, C, h, w]
+        guided, place = [], 0
+        for item in group:
+            mine, c = out[place : place + item.rows], item.conditioning
+            place += item.rows
+            guided.append(mine if c.uncond is None else guide(mine[1:], mine[:1], c.guidance_scale, c.rescale))
+        return guided
+
+    def _after(self, item: _Active) -> None:
+        """Finish what is done."""
+        if item not in self._active or not item.trajectory.done:
+            return
+        try:
+            if not bool(torch.isfinite(item.trajectory.x).all()):
+                raise EditFailed("the network's numbers are not finite; try dtype='float32'")
+            result = item.job.task.finish(self.model, item.trajectory)
+        except Exception as e:
+            self._end(item, _as_ours(e))
+        else:
+            self._active.remove(item)
+            item.job.set_result(result)
+
+    def _end(self, item: _Active, error: OverpaintError) -> None:
+        self._active.remove(item)
+        item.job.set_exception(error)
+
+    def _preview(self, item: _Active) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
+        if not item.job.preview or item.trajectory.denoised is None:
+            return None
+        rgb = self.model.preview(item.trajectory.denoised)  # [h, w, 3]
+        return (rgb * 255 + 0.5).to(torch.uint8).cpu().numpy()
+
+
+def _as_ours(error: Exception) -> OverpaintError:
+    """Errors of ours as they are; anything else as ``EditFailed`` with its cause."""
+    if isinstance(error, OverpaintError):
+        return error
+    failed = EditFailed(f"{type(error).__name__}: {error}")
+    failed.__cause__ = error
+    return failed

@@ -1,0 +1,265 @@
+"""``EditParams``: everything about an edit that is not a picture. Validated once, used by every way in.
+
+Each field carries a ``Spec`` in its metadata: help, range, choices and our own default. The command line's options,
+the docs' tables and the validation below all come from these specs, so there is one place where an option is defined.
+
+A field left out is None and is resolved once (``presets.resolve``): explicit > the card's entry for the preset >
+preset > the model's card > ours.
+"""
+
+import math
+import operator
+import re
+import secrets
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from overpaint.errors import ParameterError
+from overpaint.levels import SCHEDULES, ScheduleName
+from overpaint.samplers import SAMPLERS, SamplerName
+
+FitName = Literal["crop", "pad", "stretch"]
+FITS: tuple[FitName, ...] = get_args(FitName)
+
+SEED_MAX = 2**53 - 1  # the largest whole number that survives JSON in a browser
+MAX_STEPS = 1000
+MAX_GUIDANCE = 50.0
+SIDE_MIN, SIDE_MAX = 16, 16384  # pixels
+PROMPT_MAX = 20_000  # characters; far beyond what any text encoder reads
+
+PROMPT_ADVICE = "Name what you want *and* what is in the picture."
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is known of one field, for validation, command line and docs alike."""
+
+    kind: Literal["text", "number", "integer", "choice", "working_size", "output_size", "preset"]
+    help: str
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+    ours: Any = None
+
+
+def _spec(default: Any = None, /, **spec: Any) -> Any:
+    return field(default=default, metadata={"spec": Spec(**spec)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditParams:
+    """The parameters of an edit; None is "left out". Raises ``ParameterError`` naming field, value and range.
+
+    Attributes:
+        prompt: what the result shows. Name what you want *and* what is in the picture. May be empty.
+        negative_prompt: what guidance steers away from.
+        strength: in [0, 1]; 0 returns the input bit for bit, 1 ignores it. The noise level it starts at is the same for
+            every sampler and step count (``levels``).
+        steps: what an edit of strength 1 takes; the edit runs about strength x steps of them.
+        guidance_scale: ``uncond + g * (cond - uncond)``, at least 1, which is off and costs half.
+        sampler: the solver; see ``samplers``.
+        schedule: the spacing of its levels; see ``levels``.
+        seed: 0 to 2^53 - 1; -1 or None draws one, which the result reports.
+        size: where the model works: None for the card's bucket nearest in shape, ``"input"`` or ``"WIDTHxHEIGHT"``.
+        output_size: what comes back: None for the input's own size, ``"working"`` or ``"WIDTHxHEIGHT"``.
+        fit: how the input is brought to the shape of ``output_size``.
+        detail: in [0, 1]: how much of the original's fine structure is given back; 0 is plain SDEdit.
+        preset: a named use with its own defaults and strength range; see ``overpaint presets``.
+    """
+
+    prompt: str = _spec("", kind="text", help=f"What the result shows. {PROMPT_ADVICE}")
+    negative_prompt: str | None = _spec(kind="text", help="What the result should not show.", ours="")
+    strength: float | None = _spec(
+        kind="number", help="How much may change: 0 returns the input, 1 ignores it.", low=0, high=1, ours=0.6
+    )
+    steps: int | None = _spec(
+        kind="integer",
+        help="Steps of a full (strength 1) run; an edit takes about strength x steps.",
+        low=1,
+        high=MAX_STEPS,
+        ours=30,
+    )
+    guidance_scale: float | None = _spec(
+        kind="number",
+        help="How hard the prompt pulls; 1 is off and twice as fast.",
+        low=1,
+        high=MAX_GUIDANCE,
+        ours=7.5,
+    )
+    sampler: SamplerName | None = _spec(kind="choice", help="The solver.", choices=SAMPLERS, ours="dpm++2m")
+    schedule: ScheduleName | None = _spec(
+        kind="choice", help="The spacing of the noise levels.", choices=SCHEDULES, ours="trailing"
+    )
+    seed: int | None = _spec(
+        kind="integer", help="Same seed, same bytes; -1 draws one, and the result tells it.", low=-1, high=SEED_MAX
+    )
+    size: str | None = _spec(
+        kind="working_size", help="Where the model works: WxH or 'input'. Default: the model's size nearest in shape."
+    )
+    output_size: str | None = _spec(
+        kind="output_size", help="What comes back: WxH or 'working'. Default: the input's own size."
+    )
+    fit: FitName | None = _spec(
+        kind="choice", help="How the input is brought to the output's shape.", choices=FITS, ours="crop"
+    )
+    detail: float | None = _spec(
+        kind="number", help="How much of the original's fine structure is given back.", low=0, high=1, ours=0.0
+    )
+    preset: str | None = _spec(kind="preset", help="A named use with its own defaults; see `overpaint presets`.")
+
+    def __post_init__(self) -> None:
+        for f, spec in specs(type(self)):
+            value = getattr(self, f.name)
+            if value is not None:
+                object.__setattr__(self, f.name, _CHECKS[spec.kind](f.name, value, spec))
+        if self.prompt is None:
+            raise ParameterError("prompt", "is None, must be text (it may be empty)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedParams(EditParams):
+    """``EditParams`` with nothing left open: what a result reports, and what makes the same result again."""
+
+    negative_prompt: str
+    strength: float
+    steps: int
+    guidance_scale: float
+    sampler: SamplerName
+    schedule: ScheduleName
+    seed: int
+    size: str
+    output_size: str
+    fit: FitName
+    detail: float
+
+
+def specs(cls: type[EditParams] = EditParams) -> Iterator[tuple[Field[Any], Spec]]:
+    """The fields with their specs, in the order of ``EditParams``."""
+    own = {f.name: f for f in fields(cls)}
+    for f in fields(EditParams):
+        yield own[f.name], f.metadata["spec"]
+
+
+def draw_seed() -> int:
+    """A seed for who gave none."""
+    return secrets.randbelow(SEED_MAX + 1)
+
+
+# what users of diffusers and other tools type, and what it is called here
+_FOREIGN_NAMES = {
+    "num_inference_steps": "steps",
+    "denoising_strength": "strength",
+    "denoise": "strength",
+    "cfg_scale": "guidance_scale",
+    "cfg": "guidance_scale",
+    "sampler_name": "sampler",
+    "scheduler": "sampler= and schedule",
+    "generator": "seed",
+    "init_image": "image",
+    "height": "size= or output_size",
+    "width": "size= or output_size",
+    "num_images_per_prompt": "variations(n",
+    "callback_on_step_end": "on_step",
+    "callback": "on_step",
+}
+
+
+def reject_unknown(names: Iterator[str] | list[str]) -> None:
+    """Raise the TypeError for keyword arguments that are not ours, naming ours where the meaning is known."""
+    for name in names:
+        ours = _FOREIGN_NAMES.get(name)
+        known = ", ".join(f.name for f, _ in specs())
+        raise TypeError(f"unexpected argument {name!r}: " + (f"use {ours}=" if ours else f"known are {known}"))
+
+
+# ---- checks: one for each kind of field ------------------------------------------------------------------------------
+
+
+def _check_text(name: str, value: Any, spec: Spec) -> str:
+    if not isinstance(value, str):
+        raise ParameterError(name, f"is {type(value).__name__}, must be text")
+    if len(value) > PROMPT_MAX:
+        raise ParameterError(name, f"has {len(value):,} characters, at most {PROMPT_MAX:,} are taken")
+    for place, char in enumerate(value):
+        if unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\n\r":
+            raise ParameterError(name, f"holds the control character U+{ord(char):04X} at place {place}; remove it")
+    return value
+
+
+def _check_number(name: str, value: Any, spec: Spec) -> float:
+    try:
+        if isinstance(value, str | bytes | bool):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ParameterError(name, f"is {_shown(value)}, must be a number {_range(spec)}") from None
+    if not spec.low <= number <= spec.high:  # false for NaN too
+        raise ParameterError(name, f"is {_shown(value)}, must be {_range(spec)}")
+    return number
+
+
+def _check_integer(name: str, value: Any, spec: Spec) -> int:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise ParameterError(name, f"is {_shown(value)}, must be a whole number {_range(spec)}") from None
+    if not spec.low <= number <= spec.high:
+        raise ParameterError(name, f"is {_shown(value)}, must be {_range(spec)}")
+    return number
+
+
+def _check_choice(name: str, value: Any, spec: Spec) -> str:
+    if value not in spec.choices:
+        raise ParameterError(name, f"is {_shown(value)}, must be one of {', '.join(spec.choices)}")
+    return str(value)
+
+
+def _check_size(name: str, value: Any, spec: Spec) -> str:
+    word = "input" if spec.kind == "working_size" else "working"
+    if value == word:
+        return word
+    if isinstance(value, tuple | list) and len(value) == 2:
+        value = f"{value[0]}x{value[1]}"
+    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", value) if isinstance(value, str) else None
+    if not match:
+        raise ParameterError(name, f"is {_shown(value)}, must be {word!r} or WIDTHxHEIGHT like 512x384")
+    w, h = int(match[1]), int(match[2])
+    if not (SIDE_MIN <= w <= SIDE_MAX and SIDE_MIN <= h <= SIDE_MAX):
+        raise ParameterError(name, f"is {w}x{h}, each side must be from {SIDE_MIN} to {SIDE_MAX} pixels")
+    return f"{w}x{h}"
+
+
+def _check_preset(name: str, value: Any, spec: Spec) -> str:
+    if not isinstance(value, str):
+        raise ParameterError(name, f"is {_shown(value)}, must be the name of a preset")
+    return value  # presets.resolve knows the names
+
+
+_CHECKS = {
+    "text": _check_text,
+    "number": _check_number,
+    "integer": _check_integer,
+    "choice": _check_choice,
+    "working_size": _check_size,
+    "output_size": _check_size,
+    "preset": _check_preset,
+}
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``"512x384"`` -> (width 512, height 384)."""
+    w, h = text.split("x")
+    return int(w), int(h)
+
+
+def _range(spec: Spec) -> str:
+    return f"from {spec.low:g} to " + (f"{spec.high}" if spec.kind == "integer" else f"{spec.high:g}")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,105 @@
+"""The named uses of an edit, the five bands of strength, and the one place where parameters are resolved."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from overpaint.card import Card
+from overpaint.errors import ParameterError
+from overpaint.params import EditParams, ResolvedParams, draw_seed, specs
+
+TOO_STRONG = 0.8  # from here on a preset that should keep the structure says that it cannot
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One named use: what it is for, the strengths it works at, and its defaults."""
+
+    name: str
+    use: str
+    strength: float
+    range: tuple[float, float]
+    keeps_structure: bool
+    example: str
+    template: str = "{subject}"
+    detail: float = 0.0
+
+    def prompt_for(self, prompt: str) -> str:
+        """The prompt with the template around it, unless it is empty or already has the template's words."""
+        before = self.template.split("{subject}")[0]
+        if not prompt.strip() or prompt.lower().startswith(before.lower()):
+            return prompt
+        return self.template.replace("{subject}", prompt)
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        return {"strength": self.strength, "detail": self.detail}
+
+
+class Band(NamedTuple):
+    """A band of strength, and what to expect there."""
+
+    low: float
+    high: float
+    use: str
+    preservation: str
+
+
+BANDS = (
+    Band(0.2, 0.3, "subtle tweaks, colour correction", "very high"),
+    Band(0.4, 0.5, "style transfer, texture", "high"),
+    Band(0.5, 0.7, "significant style change", "medium"),
+    Band(0.7, 0.8, "major transformation, composition kept", "low"),
+    Band(0.8, 1.0, "almost pure generation", "minimal"),
+)
+
+
+@cache
+def presets() -> Mapping[str, Preset]:
+    """All presets by name, in the order of ``presets.toml``."""
+    table = tomllib.loads(files("overpaint").joinpath("presets.toml").read_text(encoding="utf-8"))
+    return {name: Preset(name=name, **{**entry, "range": tuple(entry["range"])}) for name, entry in table.items()}
+
+
+def preset_named(name: str) -> Preset:
+    """The preset called ``name``; a ``ParameterError`` with the names there are otherwise."""
+    if name not in presets():
+        raise ParameterError("preset", f"is {name!r}, must be one of {', '.join(presets())}")
+    return presets()[name]
+
+
+def resolve(params: EditParams, card: Card, *, size: str, output_size: str) -> ResolvedParams:
+    """Fill in what was left out: explicit > the card's entry for the preset > preset > card > ours.
+
+    ``size`` and ``output_size`` are what these two come to for the picture at hand, as "WIDTHxHEIGHT".
+    """
+    preset = preset_named(params.preset) if params.preset is not None else None
+    sources: list[Mapping[str, Any]] = [card.defaults, {f.name: spec.ours for f, spec in specs()}]
+    if preset:
+        sources = [card.presets.get(preset.name, {}), preset.defaults, *sources]
+    values = {f.name: getattr(params, f.name) for f in fields(params)}
+    for name, value in values.items():
+        if value is None:
+            values[name] = next((s[name] for s in sources if s.get(name) is not None), None)
+    if preset:
+        values["prompt"] = preset.prompt_for(params.prompt)
+    if values["seed"] in (None, -1):
+        values["seed"] = draw_seed()
+    values |= {"size": size, "output_size": output_size}
+    resolved = ResolvedParams(**values)
+    # at strength 1 nothing of the picture is used, so there is no detail of it to give back
+    return replace(resolved, detail=0.0) if resolved.strength == 1 else resolved
+
+
+def advice(params: ResolvedParams, signal: float) -> list[str]:
+    """What to warn of: a strength that this preset cannot keep its promise at. ``signal`` is sqrt(alpha_bar) at t0."""
+    preset = preset_named(params.preset) if params.preset is not None else None
+    if preset and preset.keeps_structure and params.strength >= TOO_STRONG:
+        return [
+            f"strength {params.strength:g} leaves {signal:.0%} of the picture, so {preset.name!r} cannot keep its "
+            "structure: try 0.4 to 0.6"
+        ]
+    return []

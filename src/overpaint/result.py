@@ -1,0 +1,59 @@
+"""``EditResult``: what an edit comes to."""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from overpaint.images import Pixels, encode, save, to_pil
+from overpaint.params import ResolvedParams
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass(frozen=True, eq=False)
+class EditResult:
+    """The picture an edit made, and all that was decided on the way.
+
+    Attributes:
+        pixels: [h, w, 3] or, with the input's alpha, [h, w, 4]; uint8 or uint16, as the input.
+        params: every parameter as it was resolved.
+        model: the model's name.
+        t0: the timestep the edit started at; -1 for strength 0.
+        signal: sqrt(alpha_bar) at t0: how much of the picture's amplitude was left under the noise. 0 at strength 1.
+        steps_run: steps taken, of the ``params.steps`` that strength 1 takes.
+        network_calls: how often the network ran; Heun and DPM2 run it about twice a step.
+        working_size: (width, height) the network worked at, padding included.
+        seconds: from being submitted to being done.
+        warnings: what is worth knowing about this result.
+        index: its place among the requests it was submitted with.
+    """
+
+    pixels: Pixels
+    params: ResolvedParams
+    model: str
+    t0: int
+    signal: float
+    steps_run: int
+    network_calls: int
+    working_size: tuple[int, int]
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    index: int = 0
+
+    @property
+    def seed(self) -> int:
+        """The seed that makes this picture again."""
+        return self.params.seed
+
+    @property
+    def image(self) -> "Image.Image":
+        """The picture as an 8-bit PIL image."""
+        return to_pil(self.pixels)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture as PNG, JPEG, WebP or TIFF, by the path's ending. Raises ``OutputError``."""
+        save(self.pixels, path)
+
+    def _repr_png_(self) -> bytes:
+        return encode(self.pixels, "PNG")
