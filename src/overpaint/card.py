@@ -6,9 +6,9 @@ size_multiple = 64            # working sizes are multiples of this
 buckets = ["512x512", ...]    # aspect buckets; left out: made from native_size
 guidance_rescale = 0.0        # Lin et al. 2023 (arXiv:2305.08891), section 3.4
 
-[defaults]                    # any of strength, steps, guidance_scale, sampler, schedule, negative_prompt
+[defaults]                    # any of MAY_DEFAULT, below
 guidance_scale = 3.0
-[presets.scene]               # the same and detail, for one preset
+[presets.scene]               # the same, for one preset
 strength = 0.55
 """
 
@@ -22,7 +22,7 @@ from overpaint.errors import ModelError, ParameterError
 from overpaint.params import EditParams, parse_size
 
 CARD_FILE = "overpaint.toml"
-_MAY_DEFAULT = {"negative_prompt", "strength", "steps", "guidance_scale", "sampler", "schedule", "detail"}
+MAY_DEFAULT = {"negative_prompt", "strength", "steps", "guidance_scale", "sampler", "schedule", "detail"}
 _ASPECTS = ((1, 1), (5, 4), (4, 3), (3, 2), (16, 9), (2, 1), (5, 2))
 
 
@@ -91,7 +91,7 @@ def read_card(folder: Path, **guessed: Any) -> Card:
 
 
 def _check_defaults(values: Mapping[str, Any]) -> None:
-    unknown = set(values) - _MAY_DEFAULT
+    unknown = set(values) - MAY_DEFAULT
     if unknown:
-        raise ParameterError(min(unknown), f"cannot be set by a card; known are {', '.join(sorted(_MAY_DEFAULT))}")
+        raise ParameterError(min(unknown), f"cannot be set by a card; known are {', '.join(sorted(MAY_DEFAULT))}")
     EditParams(**values)

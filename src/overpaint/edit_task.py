@@ -126,13 +126,12 @@ class EditTask:
 
     def result(self, model_name: str, picture: Picture) -> EditResult:
         """What is reported of an edit that ended with ``picture``."""
-        first = self.levels[0] if self.levels else None
         return EditResult(
             pixels=picture.pixels,
             params=self.params,
             model=model_name,
-            t0=int(first.t) if first else -1,
-            signal=0.0 if self.params.strength == 1 else first.alpha if first else 1.0,
+            t0=int(self.levels[0].t) if self.levels else -1,
+            signal=signal_of(self.params, self.levels),
             steps_run=sum(row.boundary for row in self.rows),
             network_calls=len(self.rows),
             working_size=self.working_size,
@@ -153,7 +152,7 @@ class NoisedTask(EditTask):
 
     def start(self, model: DiffusionModel) -> Started:
         started = super().start(model)
-        self.rows = []
+        self.rows, self.params = [], replace(self.params, detail=0.0)
         return Started(Trajectory([], started.trajectory.x, started.trajectory.generator), started.conditioning)
 
 
@@ -188,8 +187,15 @@ def prepare(request: EditRequest, model: DiffusionModel, index: int = 0, kind: t
     if params.strength > 0:
         levels = levels_for(params.strength, params.steps, params.schedule, model.noise)
         rows = rows_for(params.sampler, levels, model.noise.at_ratio)
-    warnings = [*advice(params, levels[0].alpha if levels else 1.0), *_enlarged(params, inner, output)]
+    warnings = [*advice(params, signal_of(params, levels)), *_enlarged(params, inner, output)]
     return kind(params, picture, canvas, inner, working, levels, rows, warnings, index)
+
+
+def signal_of(params: ResolvedParams, levels: list[Level]) -> float:
+    """How much of the picture's amplitude the network starts from: sqrt(alpha_bar) at t0, none at strength 1."""
+    if params.strength == 1:
+        return 0.0
+    return levels[0].alpha if levels else 1.0
 
 
 def with_strength(request: EditRequest, strength: float) -> EditRequest:
@@ -234,11 +240,9 @@ def _enlarged(params: ResolvedParams, inner: tuple[int, int], output: tuple[int,
     scale = output[0] / inner[0]
     if scale <= ENLARGED or params.strength == 0:
         return []
-    cure = (
-        "a larger size= works finer"
-        if params.detail
-        else "detail= gives the original's back, a larger size= works finer"
-    )
+    cure = "a larger size= works finer"
+    if params.detail == 0 and params.strength < 1:
+        cure = f"detail= gives the original's fine structure back, {cure}"
     return [f"worked at {_as_text(inner)} and enlarged {scale:.1f} times to {_as_text(output)}: {cure}"]
 
 

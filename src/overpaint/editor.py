@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Never, Unpack
 
 from overpaint.card import Card
-from overpaint.edit_task import EditOptions, EditRequest, NoisedTask, prepare, with_seed, with_strength
+from overpaint.edit_task import EditOptions, EditRequest, EditTask, NoisedTask, prepare, with_seed, with_strength
 from overpaint.engine import EditJob, Engine, StepEvent
 from overpaint.errors import OverpaintError, ParameterError
 from overpaint.images import Source
@@ -134,9 +134,7 @@ class Editor:
         **options: Unpack[EditOptions],
     ) -> list[EditResult]:
         """One edit at several strengths with one seed, in one batch; results in the order of ``strengths``."""
-        if options.get("strength") is not None:
-            raise ParameterError("strength", "does not go with strengths=; name all of them there")
-        request = _with_a_seed(EditRequest(image, prompt, **options))
+        request = _to_sweep(EditRequest(image, prompt, **options))
         return self._all([with_strength(request, s) for s in strengths])
 
     def variations(
@@ -149,9 +147,9 @@ class Editor:
         self, image: Source, strengths: Sequence[float] = DEFAULT_STRENGTHS, **options: Unpack[EditOptions]
     ) -> list[EditResult]:
         """The picture noised to each strength and decoded, without denoising: what the network gets to see of it."""
-        request = with_seed(EditRequest(image, **options), options.get("seed") or 0)
-        tasks = [prepare(with_strength(request, s), self.model, i, NoisedTask) for i, s in enumerate(strengths)]
-        return [job.result() for job in self._engine.submit_all(tasks)]
+        request = _to_sweep(EditRequest(image, **{"seed": 0, **options}))  # type: ignore[arg-type]
+        requests = [with_strength(request, s) for s in strengths]
+        return [self._submit(r, i, kind=NoisedTask).result() for i, r in enumerate(requests)]
 
     def edit_many(self, requests: Iterable[EditRequest]) -> Iterator[EditResult | OverpaintError]:
         """Edit many, sharing batches; yields each as it finishes, a failed one as its error; ``index`` says which."""
@@ -195,8 +193,10 @@ class Editor:
             raise
         return result
 
-    def _submit(self, request: EditRequest, index: int = 0, *, preview: bool = False) -> EditJob:
-        task = prepare(request, self.model, index)
+    def _submit(
+        self, request: EditRequest, index: int = 0, *, preview: bool = False, kind: type[EditTask] = EditTask
+    ) -> EditJob:
+        task = prepare(request, self.model, index, kind)
         if task.params.strength == 0:
             job = EditJob(task)
             job.set_result(task.unchanged(self.model.name))
@@ -219,6 +219,13 @@ def seeds_of(request: EditRequest, n: int) -> list[EditRequest]:
         raise ParameterError("n", f"is {n}, must be from 1 to {MAX_VARIATIONS}")
     first = _with_a_seed(request).params.seed or 0
     return [with_seed(request, (first + i) % (SEED_MAX + 1)) for i in range(n)]
+
+
+def _to_sweep(request: EditRequest) -> EditRequest:
+    """With its seed drawn and its strength open."""
+    if request.params.strength is not None:
+        raise ParameterError("strength", "does not go with strengths=; name all of them there")
+    return _with_a_seed(request)
 
 
 def _with_a_seed(request: EditRequest) -> EditRequest:

@@ -5,9 +5,9 @@
 One thread steps; any thread may submit, listen and cancel. What the engine runs is a ``Task``: something that can start
 a ``Trajectory`` and finish it. The engine knows nothing of pictures.
 
-Who is next is one policy: the edit with the least work left, less what others were given while it waited. So short
-edits don't queue behind long ones, and none starves: others get at most as many network rows ahead of an edit as it has
-left itself. Edits of one latent size share a call while there is room in it.
+Who is next is one policy: the edit with the least work left (in network rows), less the rows that others were given
+while it waited. So short edits don't queue behind long ones, and none starves: once an edit has waited for as many rows
+as it has left, whatever arrives later comes after it. Edits of one latent size share a call while there is room in it.
 """
 
 import queue

@@ -108,6 +108,8 @@ def _from_file(source: "str | os.PathLike[str] | bytes | bytearray") -> Picture:
             return _from_pil(im, name)
     except ImageError:
         raise
+    except Image.DecompressionBombError as e:
+        raise ImageError(f"{name} is too large, at most {MAX_PIXELS / 1e6:.0f} megapixels are taken: {e}") from e
     except Exception as e:  # broken files raise nearly anything in a decoder
         raise ImageError(f"{name} is not a picture that can be read ({', '.join(READ_FORMATS)}): {e}") from e
 

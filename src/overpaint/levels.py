@@ -167,7 +167,7 @@ def exponential(first: float, last: float, n: int) -> list[float]:
 
 
 def beta(first: float, last: float, n: int, a: float = 0.6, b: float = 0.6) -> list[float]:
-    """Quantiles of a beta distribution: dense at both ends ("Beta Sampling is All You Need", arXiv:2407.12173)."""
+    """Quantiles of a beta distribution: dense at both ends of the ratio (Lee et al. 2024, arXiv:2407.12173)."""
     from scipy.stats import beta as distribution  # slow to import, and only this schedule wants it
 
     return [last + (first - last) * float(distribution.ppf(1 - k / (n - 1), a, b)) for k in range(n)]
@@ -205,6 +205,8 @@ def survival(strength: float, noise: Noise, pixels_per_cell: int = 8) -> Surviva
     surroundings by one standard deviation and is as strong as the noise averaged over it: averaging d cells by d cells
     divides white noise by d, so d = sigma / alpha cells.
     """
+    if strength <= 0:
+        raise ParameterError("strength", "0 adds no noise, so all of the picture survives")
     t = start_level(strength, noise.timesteps) - 1
     level = noise.at(t)
     snr_db = 20 * log10(level.alpha / level.sigma) if level.alpha > 0 else -inf

@@ -26,7 +26,7 @@ FITS: tuple[FitName, ...] = get_args(FitName)
 SEED_MAX = 2**53 - 1  # the largest whole number that survives JSON in a browser
 MAX_STEPS = 1000
 MAX_GUIDANCE = 50.0
-SIDE_MIN, SIDE_MAX = 16, 16384  # pixels
+SIDE_MIN, SIDE_MAX = 1, 16384  # pixels
 PROMPT_MAX = 20_000  # characters; far beyond what any text encoder reads
 
 PROMPT_ADVICE = "Name what you want *and* what is in the picture."

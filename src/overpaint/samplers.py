@@ -143,7 +143,7 @@ def _dpmpp_form(levels: Sequence[Level], k: int, order: int, sde: bool = False) 
     else:
         A, gain, C = b.sigma / a.sigma, -expm1(-h), 0.0
     B0 = b.alpha * gain
-    if order == 1 or h == inf:
+    if order == 1:
         return Form(A, (B0,), C)
     r0 = (a.log_snr - levels[k - 1].log_snr) / h
     if order == 2:
@@ -317,7 +317,7 @@ ABOUT: dict[SamplerName, About] = {
     "lms": About(1, False, "linear multistep, fourth order"),
     "deis": About(1, False, "DEIS, second order (Zhang & Chen 2023)"),
     "dpm++2m": About(1, False, "DPM-Solver++, second order multistep (Lu et al. 2022); the default"),
-    "dpm++3m": About(1, False, "DPM-Solver++, third order multistep"),
+    "dpm++3m": About(1, False, "DPM-Solver++ with three memories, as in diffusers (second order by measurement)"),
     "dpm++2m_sde": About(1, True, "DPM-Solver++, second order multistep, stochastic"),
     "unipc": About(1, False, "UniPC, second order with corrector (Zhao et al. 2023)"),
     "lcm": About(1, True, "for LCM-distilled checkpoints only (Luo et al. 2023); 4 to 8 steps, guidance 1"),

@@ -33,6 +33,7 @@ class Example:
 EXAMPLES = (
     Example("mountains.jpg", "scene: night", "scene", "Same scene at night with stars, mountains above a meadow"),
     Example("mountains.jpg", "scene: sunset", "scene", "Same scene at sunset, mountains above a meadow"),
+    Example("mountains.jpg", "style", "style", "An oil painting in the style of Van Gogh of mountains"),
     Example("mountains.jpg", "tweak", "tweak", "A photo of mountains above a meadow in warm evening light"),
     Example("castle.jpg", "scene: night", "scene", "Same scene at night with stars, a castle by a mountain lake"),
     Example("castle.jpg", "style", "style", "An oil painting in the style of Van Gogh of a castle by a mountain lake"),
@@ -67,6 +68,7 @@ def demo(
     with err.status("loading the embedded model ..."):
         editor = Editor()
     requests = [EditRequest(example_picture(e.picture), e.prompt, preset=e.preset, seed=SEED) for e in EXAMPLES]
+    night_file = sheet_file.with_stem(f"{sheet_file.stem}-night")
     results: dict[int, EditResult] = {}
     with editor, Progress(console=err, transient=True) as bar:
         task = bar.add_task("editing", total=len(requests))
@@ -74,14 +76,12 @@ def demo(
             if isinstance(outcome, Exception):
                 raise outcome
             results[outcome.index] = outcome
+            if outcome.index == 0:  # the first to be done: something to look at while the others are made
+                outcome.save(night_file)
+                out.print(f"{night_file}  a photo turned to night, at its own size", soft_wrap=True, markup=False)
             bar.advance(task)
     _sheet(results, sheet_file)
-    first = sheet_file.with_stem(f"{sheet_file.stem}-night")
-    results[0].save(first)
-    out.print(
-        f"{sheet_file}  {len(results)} edits of three pictures, each with its command", soft_wrap=True, markup=False
-    )
-    out.print(f"{first}  the photo at night, at its own size", soft_wrap=True, markup=False)
+    out.print(f"{sheet_file}  {len(results)} edits, each with its command", soft_wrap=True, markup=False)
 
 
 def _sheet(results: "dict[int, EditResult]", target: Path) -> None:

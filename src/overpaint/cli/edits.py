@@ -125,12 +125,10 @@ def _summary(path: Path, result: "EditResult") -> str:
 
 
 def _compare(image: Path, paths: list[Path]) -> None:
-    from PIL import Image
-
     from overpaint import images
     from overpaint.sheet import side_by_side
 
-    results = [Image.open(p) for p in paths]
+    results = [images.to_pil(images.load(p).pixels) for p in paths]
     before = images.to_pil(images.fit(images.load(image), results[0].size, "crop").pixels)
     target = paths[0].with_stem(f"{paths[0].stem}-compare")
     side_by_side([before, *results]).save(target)

@@ -1,0 +1,91 @@
+"""One edit and four edits against diffusers' img2img on the same weights, picture, steps and guidance, taken in turns.
+
+python benchmarks/edit.py [--repeat 5]
+
+diffusers runs as its documentation tells people to use it, and with channels_last, which we use too. Also: what it
+takes to import and to load.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from overpaint import Editor, EditRequest, images
+from overpaint.checkpoint import embedded_folder
+
+STEPS, STRENGTH, GUIDANCE, SIDE = 30, 0.6, 3.0, 256
+PROMPT = "An oil painting in the style of Van Gogh of a castle by a mountain lake"
+PICTURE = Path(__file__).parent.parent / "examples" / "castle.jpg"
+
+
+def peer(channels_last: bool) -> Any:
+    """diffusers' pipeline with the default solver of ours, at one network call a step."""
+    from diffusers import DPMSolverMultistepScheduler, StableDiffusionImg2ImgPipeline
+
+    pipe = StableDiffusionImg2ImgPipeline.from_pretrained(embedded_folder())
+    pipe.scheduler = DPMSolverMultistepScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
+    pipe.set_progress_bar_config(disable=True)
+    if channels_last:
+        pipe.unet.to(memory_format=torch.channels_last)
+        pipe.vae.to(memory_format=torch.channels_last)
+    return pipe
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time of one run."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def fresh_process(code: str) -> float:
+    """Wall time of a new interpreter that runs ``code``."""
+    return seconds(lambda: subprocess.run([sys.executable, "-c", code], check=True))
+
+
+def main() -> None:
+    """Print medians and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeat", type=int, default=5)
+    repeat = parser.parse_args().repeat
+    picture = images.to_pil(images.resize(images.load(PICTURE).rgb, (SIDE, SIDE)))
+    options: dict[str, Any] = {"steps": STEPS, "strength": STRENGTH, "guidance_scale": GUIDANCE, "detail": 0, "seed": 7}
+    with Editor(dtype="float32") as editor:
+        pipes = {"diffusers": peer(False), "diffusers, channels_last": peer(True)}
+
+        def theirs(pipe: Any, n: int) -> None:
+            for _ in range(n):
+                pipe(PROMPT, image=picture, strength=STRENGTH, num_inference_steps=STEPS, guidance_scale=GUIDANCE)
+
+        def ours(n: int) -> None:
+            requests = [EditRequest(picture, PROMPT, size="input", **options) for _ in range(n)]
+            assert len(list(editor.edit_many(requests))) == n
+
+        for n in (1, 4):
+            work: dict[str, Callable[[], object]] = {"overpaint": lambda n=n: ours(n)}
+            work |= {name: lambda pipe=pipe, n=n: theirs(pipe, n) for name, pipe in pipes.items()}
+            times: dict[str, list[float]] = {name: [] for name in work}
+            for turn in range(repeat + 1):
+                for name, run in work.items():
+                    taken = seconds(run)
+                    if turn:  # the first warms up
+                        times[name].append(taken)
+            mine = statistics.median(times["overpaint"])
+            print(f"{n} x {SIDE} px, {STEPS} steps x {STRENGTH:g}, {torch.get_num_threads()} threads, float32")
+            for name, taken in times.items():
+                median = statistics.median(taken)
+                print(f"  {name:25} {median:6.2f} s   {median / mine:.2f}x")
+    load = "; Editor(dtype='float32').close()"
+    print(f"import and load, new process: {fresh_process('from overpaint import Editor' + load):.1f} s")
+    print(f"overpaint --help, new process: {fresh_process('from overpaint.cli.app import app; app([], False)'):.2f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Writes the generated parts of these pages from the program itself, so that no table says what the code does not do.
+
+python docs/generate.py            rewrites what is out of date
+python docs/generate.py --check    changes nothing; exits 1 and names the pages that are out of date
+
+``options.md`` is written whole; elsewhere, what is between ``<!-- generated: NAME -->`` and ``<!-- end -->`` lines.
+"""
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import get_args
+
+from overpaint import card, errors
+from overpaint.checkpoint import inspect
+from overpaint.cli.options import INTERRUPTED, option_type
+from overpaint.cli.tables import DEFAULT_STRENGTHS, read_strengths, survival_table
+from overpaint.levels import survival
+from overpaint.model import training_noise
+from overpaint.params import SEED_MAX, SIDE_MAX, SIDE_MIN, Spec, specs
+from overpaint.presets import BANDS, presets
+from overpaint.samplers import ABOUT
+
+DOCS = Path(__file__).parent
+_PART = re.compile(r"(?ms)^<!-- generated: (\w+) -->\n.*?^<!-- end -->$")
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def noise_part() -> str:
+    """What ``overpaint noise`` prints for the embedded model."""
+    noise, cell = training_noise(inspect("embedded")), inspect("embedded").pixels_per_cell
+    columns = survival_table([survival(s, noise, cell) for s in read_strengths(DEFAULT_STRENGTHS)]).columns
+    rows = zip(*([str(cell) for cell in column.cells] for column in columns), strict=True)
+    return table([str(column.header) for column in columns], rows)
+
+
+def bands_part() -> str:
+    rows = ((f"{b.low:g} to {b.high:g}", b.use, b.preservation) for b in BANDS)
+    return table(("strength", "what it does", "how much is preserved"), rows)
+
+
+def presets_part() -> str:
+    rows = []
+    for p in presets().values():
+        numbers = f"{p.strength:g}", f"{p.range[0]:g} to {p.range[1]:g}", f"{p.detail:g}"
+        rows.append((f"`{p.name}`", *numbers, p.use, f'"{p.prompt_for(p.example)}"'))
+    return table(("preset", "strength", "range that works", "detail", "what it is for", "a prompt, as sent"), rows)
+
+
+def samplers_part() -> str:
+    rows = [(f"`{name}`", str(a.calls), "yes" if a.noisy else "no", a.words) for name, a in ABOUT.items()]
+    return table(("sampler", "network calls a step", "fresh noise in each step", "what it is"), rows)
+
+
+def fields_table() -> str:
+    rows = []
+    for f, spec in specs():
+        option = get_args(option_type(f.name, spec))[1]
+        flags = ["PROMPT"] if f.name == "prompt" else [option.default, *option.param_decls]  # Typer keeps one apart
+        kind = {"working_size": "size", "output_size": "size", "preset": "choice"}.get(spec.kind, spec.kind)
+        ours = "" if spec.ours is None else f"`{spec.ours!r}`"
+        rows.append((f"`{f.name}`", ", ".join(f"`{flag}`" for flag in flags), kind, _takes(spec), ours, spec.help))
+    return table(("field", "command line", "type", "takes", "our default", "what it does"), rows)
+
+
+def _takes(spec: Spec) -> str:
+    if spec.kind in ("number", "integer"):
+        return f"{spec.low:g} to {spec.high if spec.kind == 'integer' else f'{spec.high:g}'}"
+    if spec.kind in ("working_size", "output_size"):
+        word = "input" if spec.kind == "working_size" else "working"
+        return f"`{word}` or `WIDTHxHEIGHT`, each side {SIDE_MIN} to {SIDE_MAX}"
+    return ", ".join(f"`{name}`" for name in (presets() if spec.kind == "preset" else spec.choices)) or "any"
+
+
+def exits_table() -> str:
+    rows = [("0", "", "All is well."), (str(INTERRUPTED), "Ctrl-C", "Interrupted.")]
+    for error in vars(errors).values():
+        if isinstance(error, type) and issubclass(error, errors.OverpaintError) and error is not errors.OverpaintError:
+            rows.append((str(error.exit_code), f"`{error.__name__}`", str(error.__doc__).replace("``", "`")))
+    return table(("exit code", "error", "meaning"), sorted(rows, key=lambda row: int(row[0])))
+
+
+def options_page() -> str:
+    """The whole of ``options.md``."""
+    settable = ", ".join(f"`{f.name}`" for f, _ in specs() if f.name in card.MAY_DEFAULT)
+    embedded = ", ".join(f"`{name} = {value!r}`" for name, value in inspect("embedded").card.defaults.items())
+    parts = {"fields": fields_table(), "exits": exits_table(), "settable": settable, "embedded": embedded or "nothing"}
+    return OPTIONS.format(**parts, last=SEED_MAX)
+
+
+OPTIONS = """# Options
+
+Written by `docs/generate.py` from `EditParams`. Names, ranges and defaults are the same in Python, on the command line,
+in presets and in cards.
+
+{fields}
+`PROMPT` is an argument, not an option. A value outside its range is an error that names the range, and so is a name
+that is not in the table.
+
+## What is used where nothing is given
+
+A field left out (None in Python) is filled in once, from the first of these that says something: the model's card in
+its entry for the preset in use; the preset; the model's card; our default. The result tells them all, as
+`result.params`. A card is the file `overpaint.toml` in a model's folder. It can set
+{settable}. The embedded model's sets {embedded}.
+
+## The seed
+
+A seed is a whole number from 0 to {last} (2^53 - 1). -1, or none, draws one, and the result tells
+which. Several results of one request (`--count`, `variations`) use seed, seed + 1 and so on; after the largest comes 0.
+
+An edit draws all its noise from its own generator on the CPU: first for the sample of the picture's latent, then the
+start noise, then for each step where the sampler wants fresh noise. At strength 1 there is no picture, and the first
+draw is left out. The same seed gives the same bytes on one machine with one thread count, dtype and version.
+
+## How the command ends
+
+{exits}
+A command line that cannot be read (an option that does not exist, a word where a number belongs) ends with 2 as well.
+"""
+PARTS = {"noise": noise_part, "bands": bands_part, "presets": presets_part, "samplers": samplers_part}
+
+
+def out_of_date() -> dict[Path, str]:
+    """The pages that are not as they should be, with what they should hold."""
+    pages = {DOCS / "options.md": options_page()}
+    for page in sorted({*DOCS.glob("*.md")} - {*pages}):
+        text = page.read_text(encoding="utf-8")
+        pages[page] = _PART.sub(lambda m: f"<!-- generated: {m[1]} -->\n\n{PARTS[m[1]]()}\n<!-- end -->", text)
+    return {p: text for p, text in pages.items() if not p.is_file() or p.read_text(encoding="utf-8") != text}
+
+
+def main(check: bool) -> int:
+    stale = out_of_date()
+    for page, text in stale.items():
+        print(f"docs/{page.name} {'is out of date: run `python docs/generate.py`' if check else 'written'}")
+        if not check:
+            page.write_text(text, encoding="utf-8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))

@@ -1,0 +1,211 @@
+"""The engine: the same bytes in any company, one policy, failures that stay with their owner, cancel, events."""
+
+import random
+import threading
+from concurrent.futures import wait
+
+import numpy as np
+import pytest
+import torch
+from conftest import random_picture
+
+from overpaint.edit_task import EditRequest, prepare, with_seed
+from overpaint.editor import Editor
+from overpaint.engine import EditJob, Engine, StepEvent
+from overpaint.errors import EditCancelled, EditFailed
+from overpaint.model import DiffusionModel
+from overpaint.samplers import SAMPLERS
+
+PICTURE = random_picture(64, 64, seed=1)
+REQUEST = EditRequest(PICTURE, "a lake at night", strength=0.5, steps=8, seed=3, sampler="dpm++2m_sde", size="input")
+
+
+def companions(seed: int, n: int) -> list[EditRequest]:
+    """Random strangers: other strengths, steps, samplers, guidance, seeds and sizes."""
+    rng = random.Random(seed)
+    return [
+        EditRequest(
+            random_picture(64, 64, seed=rng.randrange(9)),
+            rng.choice(["a castle", "winter", ""]),
+            strength=rng.choice([0.2, 0.45, 0.8, 1.0]),
+            steps=rng.randint(2, 12),
+            sampler=rng.choice(SAMPLERS),
+            guidance_scale=rng.choice([1.0, 2.0, 5.0]),
+            seed=rng.randrange(100),
+            size=rng.choice(["input", "96x64"]),
+        )
+        for _ in range(n)
+    ]
+
+
+@pytest.fixture(scope="module")
+def alone(editor: Editor) -> dict[float, np.ndarray]:
+    return {g: one(editor, g) for g in (1.0, 3.0)}
+
+
+def request_at(guidance: float) -> EditRequest:
+    return EditRequest(
+        PICTURE, "a lake at night", strength=0.5, steps=8, seed=3, sampler="dpm++2m_sde", size="input",
+        guidance_scale=guidance,
+    )  # fmt: skip
+
+
+def one(editor: Editor, guidance: float) -> np.ndarray:
+    pixels: np.ndarray = editor.submit(request_at(guidance)).result().pixels
+    return pixels
+
+
+@pytest.mark.parametrize("n", range(1, 8))
+def test_same_bytes_alone_and_in_a_crowd(editor: Editor, alone: dict[float, np.ndarray], n: int) -> None:
+    guidance = (1.0, 3.0)[n % 2]
+    crowd = companions(n, n)
+    place = n // 2
+    crowd.insert(place, request_at(guidance))
+    results = {r.index: r for r in editor.edit_many(crowd)}
+    assert np.array_equal(results[place].pixels, alone[guidance])
+
+
+def test_negative_control_without_fixed_rows(editor: Editor) -> None:
+    """With as many rows as there happen to be, a crowd changes the latents: the rule above is needed, and can fail."""
+    model = editor.model
+    x = torch.randn(8, model.channels, 16, 16, generator=torch.Generator().manual_seed(0))
+    t = torch.full((8,), 500.0)
+    text = model.encode_text("a lake").states.repeat(8, 1, 1)
+    fixed = [model.predict(x[:n], t[:n], text[:n])[0] for n in (1, 2, 3, 5, 8)]
+    assert all(torch.equal(fixed[0], f) for f in fixed)
+    free = [model._unet(x[:n], t[:n], text[:n]).sample[0] for n in (1, 2, 4, 8)]
+    assert not all(torch.equal(free[0], f) for f in free)
+
+
+def test_negative_control_other_seed(editor: Editor, alone: dict[float, np.ndarray]) -> None:
+    """Noise from anybody's generator but the edit's own would show."""
+    job = editor.submit(with_seed(request_at(3.0), 4))
+    assert not np.array_equal(job.result().pixels, alone[3.0])
+
+
+def test_events_tell_every_step_and_preview(editor: Editor) -> None:
+    job = editor.submit(REQUEST, preview=True)
+    events = list(job.events())
+    assert [e.step for e in events] == [1, 2, 3, 4]
+    assert [e.t for e in events] == [499, 374, 249, 124]
+    assert all(e.steps == 4 and e.preview is not None and e.preview.shape == (8, 8, 3) for e in events)
+    assert list(job.events()) == events  # who listens late gets them all
+
+
+def test_a_step_of_heun_is_one_event(editor: Editor) -> None:
+    request = EditRequest(PICTURE, "", strength=0.5, steps=8, sampler="heun", seed=1, size="input")
+    job = editor.submit(request)
+    assert [e.step for e in job.events()] == [1, 2, 3, 4]
+    assert job.result().network_calls == 7
+    assert job.result().steps_run == 4
+
+
+def test_preview_is_near_the_decoded_picture(editor: Editor) -> None:
+    """The matrix is fitted for this VAE (8 channels): its colours follow the decoder's."""
+    model = editor.model
+    picture = random_picture(128, 128, seed=5)
+    mean, _ = model.encode_picture(torch.from_numpy(picture).permute(2, 0, 1)[None] / 255)
+    preview = model.preview(mean).numpy()
+    small = picture.reshape(16, 8, 16, 8, 3).mean((1, 3)) / 255
+    assert np.abs(preview - small).mean() < 0.05
+    assert np.corrcoef(preview.ravel(), small.ravel())[0, 1] > 0.95
+
+
+def test_cancel_while_running(editor: Editor) -> None:
+    job = editor.submit(EditRequest(PICTURE, "a lake", strength=1.0, steps=1000, seed=1, size="input"))
+    for event in job.events():
+        if event.step == 2:
+            assert job.cancel()
+            break
+    with pytest.raises(EditCancelled, match=r"cancelled after \d+ of 1000 steps"):
+        job.result(timeout=60)
+    assert not job.cancel()  # done is done
+    assert editor.submit(REQUEST).result().steps_run == 4  # the engine goes on
+
+
+def test_cancel_leaves_companions_alone(editor: Editor, alone: dict[float, np.ndarray]) -> None:
+    long = editor.submit(EditRequest(PICTURE, "", strength=1.0, steps=1000, guidance_scale=1.0, seed=1, size="input"))
+    job = editor.submit(request_at(1.0))
+    next(job.events())
+    long.cancel()
+    assert np.array_equal(job.result().pixels, alone[1.0])
+    wait([long])
+
+
+def test_poison_fails_alone(editor: Editor, alone: dict[float, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that breaks every call it is in ends; the others' bytes are what they are alone."""
+    model = editor.model
+    predict = model.predict
+
+    def poisoned(x: torch.Tensor, t: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        if (t == 666).any():
+            raise RuntimeError("boom")
+        return predict(x, t, *rest)
+
+    monkeypatch.setattr(model, "predict", poisoned)
+    poison = EditRequest(PICTURE, "", strength=0.667, steps=4, guidance_scale=1.0, seed=1, size="input")
+    poisoned_job, job = editor._engine.submit_all([prepare(r, model) for r in (poison, request_at(1.0))])
+    assert np.array_equal(job.result().pixels, alone[1.0])
+    with pytest.raises(EditFailed, match="RuntimeError: boom"):
+        poisoned_job.result()
+
+
+def test_numbers_that_are_not_finite_are_an_error(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(editor.model, "predict", lambda x, *rest: x * float("nan"))
+    with pytest.raises(EditFailed, match="not finite"):
+        editor.submit(REQUEST).result()
+
+
+def test_short_edits_overtake_and_long_ones_are_not_starved(model: DiffusionModel) -> None:
+    """A stream of short edits passes a long one until it has waited for as many rows as it has left itself."""
+    finished: list[str] = []
+    settled = threading.Event()
+    with Engine(model) as engine:
+
+        def send_short(number: int) -> None:
+            if number < 30 and "long" not in finished:
+                task = prepare(EditRequest(PICTURE, "", strength=1.0, steps=3, seed=1, size="input"), model)
+                job = engine.submit(task)
+                job.add_done_callback(lambda _: (finished.append("short"), send_short(number + 1)))
+            else:
+                settled.set()
+
+        long = prepare(EditRequest(PICTURE, "", strength=1.0, steps=20, seed=1, size="input"), model)
+        engine.submit(long).add_done_callback(lambda _: finished.append("long"))
+        send_short(0)
+        assert settled.wait(60)
+    # 20 calls of 2 rows are left; each short one takes 3 calls of 2 rows
+    assert finished.index("long") in (6, 7, 8)
+
+
+def test_closing_ends_what_waits(model: DiffusionModel) -> None:
+    engine = Engine(model)
+    jobs = engine.submit_all(
+        [prepare(EditRequest(PICTURE, "", strength=1.0, steps=500, seed=i, size="input"), model) for i in range(20)]
+    )
+    engine.close()
+    for job in jobs:
+        assert isinstance(job.exception(timeout=1), EditCancelled)
+    with pytest.raises(EditFailed, match="closed"):
+        engine.submit_all([])
+    engine.close()
+
+
+def test_threads_may_submit_together(editor: Editor, alone: dict[float, np.ndarray]) -> None:
+    results: list[np.ndarray] = []
+    threads = [threading.Thread(target=lambda: results.append(one(editor, 3.0))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    assert all(np.array_equal(r, alone[3.0]) for r in results)
+
+
+def test_job_is_a_future() -> None:
+    job = EditJob(task=None)  # type: ignore[arg-type]
+    assert not job.done()
+    job.set_result(1)
+    assert job.result() == 1
+    assert list(job.events()) == []
+    assert StepEvent(1, 2, 3.0).preview is None

@@ -1,0 +1,187 @@
+"""Pictures in and out: what is read, how it is fitted, what is written."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import random_picture
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from overpaint import detail, images
+from overpaint.errors import ImageError, OutputError
+from overpaint.images import Picture, load
+from overpaint.params import FITS
+from overpaint.sheet import Panel, sheet, side_by_side
+
+RGB = random_picture(37, 23)
+RGBA = random_picture(37, 23, channels=4)
+
+
+def png(pixels: images.Pixels) -> bytes:
+    return images.encode(pixels, "PNG")
+
+
+def test_every_kind_of_source_is_the_same_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png(RGB))
+    tensor = torch.from_numpy(RGB).permute(2, 0, 1)
+    sources = [
+        path,
+        str(path),
+        png(RGB),
+        Image.fromarray(RGB),
+        RGB,
+        tensor,
+        RGB / 255,
+        tensor / 255,
+        RGB.astype("f4") / 255,
+    ]
+    for source in sources:
+        assert np.array_equal(load(source).pixels, RGB)
+
+
+def test_upright_and_alpha_kept() -> None:
+    im = Image.fromarray(RGB)
+    exif = im.getexif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    out = io.BytesIO()
+    im.save(out, "PNG", exif=exif)
+    assert np.array_equal(load(out.getvalue()).rgb, np.rot90(RGB, -1))
+    assert np.array_equal(load(png(RGBA)).pixels, RGBA)
+
+
+def test_transparency_is_seen_over_white() -> None:
+    clear = np.dstack([RGB, np.zeros((23, 37), np.uint8)])
+    assert (load(clear).flat() == 1).all()
+    assert np.allclose(load(np.dstack([RGB, np.full((23, 37), 255, np.uint8)])).flat(), RGB / 255)
+
+
+def test_grey_and_16_bit() -> None:
+    assert load(RGB[..., 0]).pixels.shape == (23, 37, 3)
+    deep = (RGB.astype(np.uint16) << 8) + 77
+    picture = load(deep)
+    assert picture.peak == 65535
+    assert np.array_equal(picture.pixels, deep)
+    assert np.array_equal(load(Image.fromarray(deep[..., 0])).rgb[..., 1], deep[..., 0])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"",
+        b"not a picture",
+        np.zeros((3, 4, 5, 6), np.uint8),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 4, 3), np.int64),
+        np.full((4, 4, 3), 1.5),
+        np.full((4, 4, 3), -0.1),
+        np.full((4, 4, 3), np.nan),
+        "no/such/file.png",
+        png(random_picture(300, 300))[:2000],
+        12,
+    ],
+)
+def test_what_is_not_a_picture_is_an_image_error(source: object) -> None:
+    with pytest.raises(ImageError):
+        load(source)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("side", "words"), [(11000, "11000x11000 = 121 megapixels, at most 100"), (15000, "225000000 pix")]
+)
+def test_bombs_are_refused_before_pixels_are_read(side: int, words: str) -> None:
+    out = io.BytesIO()
+    Image.new("1", (side, side)).save(out, "PNG")
+    with pytest.raises(ImageError, match=words):
+        load(out.getvalue())
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 60), st.integers(1, 60), st.sampled_from(FITS))
+def test_fit_has_the_size_asked_for(w: int, h: int, W: int, H: int, how: str) -> None:
+    picture = load(random_picture(w, h, channels=4))
+    fitted = images.fit(picture, (W, H), how)  # type: ignore[arg-type]
+    assert fitted.size == (W, H)
+    assert fitted.rgb.dtype == np.uint8
+    assert fitted.alpha is not None
+    assert fitted.alpha.shape == (H, W)
+
+
+def test_fit_crop_keeps_the_middle_and_pad_repeats_the_edge() -> None:
+    picture = Picture(np.repeat(np.arange(30, dtype=np.uint8)[None, :, None], 10, 0).repeat(3, 2))  # 30 x 10
+    assert images.fit(picture, (10, 10), "crop").rgb[0, :, 0].tolist() == list(range(10, 20))
+    padded = images.fit(picture, (30, 20), "pad").rgb[..., 0]
+    assert (padded[0] == padded[5]).all()
+    assert images.fit(picture, (30, 10), "crop") is picture
+
+
+@given(st.integers(1, 99), st.integers(1, 99), st.integers(8, 99), st.integers(8, 99))
+def test_padding_is_undone(w: int, h: int, W: int, H: int) -> None:
+    inner = images.inner_size((w, h), (W, H))
+    assert inner[0] <= W
+    assert inner[1] <= H
+    assert inner[0] == W or inner[1] == H
+    x = random_picture(*inner)
+    assert np.array_equal(images.cut_middle(images.pad_from_edge(x, (W, H)), inner), x)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.tiff"])
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_save_and_read_again(tmp_path: Path, name: str, channels: int, kind: type) -> None:
+    pixels = random_picture(20, 10, channels=channels).astype(kind) * (257 if kind is np.uint16 else 1)
+    images.save(pixels, tmp_path / name)
+    with Image.open(tmp_path / name) as im:
+        again = np.asarray(im)
+    assert again.shape[:2] == (10, 20)
+    if not name.endswith("jpg"):
+        assert np.array_equal(again.astype(int), pixels >> 8 if kind is np.uint16 else pixels)
+        assert again.shape[2] == channels
+
+
+def test_16_bit_png_keeps_all_bits(tmp_path: Path) -> None:
+    import cv2
+
+    deep = np.arange(20 * 10 * 3, dtype=np.uint16).reshape(10, 20, 3) * 109
+    images.save(deep, tmp_path / "deep.png")
+    again = cv2.imread(str(tmp_path / "deep.png"), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(again[..., ::-1], deep)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a", "missing/\0/a.png"])
+def test_what_cannot_be_written_is_an_output_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises((OutputError, ValueError)):
+        images.save(RGB, tmp_path / name)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError):
+        images.save(RGB, tmp_path / "file" / "a.png")
+
+
+def test_detail_is_the_laplacian_transfer() -> None:
+    edit, original = random_picture(64, 48, 1) / np.float32(255), random_picture(64, 48, 2) / np.float32(255)
+    assert detail.give_back(edit, original, 0) is edit
+    out = detail.give_back(edit, original, 0.7)
+    expected = detail.blur(edit) + 0.7 * (original - detail.blur(original))
+    assert np.array_equal(out, expected.clip(0, 1))
+    assert np.allclose(detail.give_back(edit, edit, 1.0), edit, atol=1e-6)
+
+
+def test_detail_of_a_large_picture_is_that_of_a_small_one() -> None:
+    """The blur of a large picture is made at a lower resolution: no visible difference."""
+    import cv2
+
+    x = cv2.resize(random_picture(48, 32, 3), (2100, 1400), interpolation=cv2.INTER_CUBIC) / np.float32(255)
+    exact = cv2.GaussianBlur(x, (0, 0), detail.SIGMA * 2100)
+    assert np.abs(detail.blur(x) - exact).max() < 1 / 255
+
+
+def test_sheets_hold_their_pictures() -> None:
+    red, blue = (Image.new("RGB", (64, 32), c) for c in ("red", "blue"))
+    page = sheet([[Panel(red, "red", "a note that is long enough to be wrapped"), Panel(blue, "blue")]], width=64)
+    assert page.getpixel((20, 20)) == (255, 0, 0)
+    assert page.getpixel((100, 20)) == (0, 0, 255)
+    assert side_by_side([red, blue]).size == (138, 32)

@@ -1,0 +1,106 @@
+"""The direction of imports (design, section 6), and that light things stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import overpaint
+
+SOURCE = ROOT / "src" / "overpaint"
+BASE = {"errors", "params", "levels", "samplers"}
+# who may import whom, below the package; `cli` and tests may import anything but what is said further down
+ALLOWED = {
+    "errors": set(),
+    "levels": {"errors"},
+    "samplers": {"levels"},
+    "params": {"errors", "levels", "samplers"},
+    "card": {"errors", "params"},
+    "presets": {"errors", "params", "card"},
+    "trajectory": {"levels", "samplers"},
+    "checkpoint": {"errors", "card"},
+    "model": {"errors", "levels", "card", "checkpoint"},
+    "images": {"errors", "params"},
+    "detail": {"images"},
+    "sheet": set(),
+    "result": {"images", "params"},
+    "engine": {"errors", "model", "trajectory"},
+    "edit_task": BASE | {"engine", "model", "trajectory", "images", "detail", "presets", "result"},
+    "editor": BASE | {"card", "edit_task", "engine", "model", "images", "result"},
+}
+WITHOUT_TORCH = ["overpaint", "overpaint.params", "overpaint.presets", "overpaint.errors", "overpaint.cli",
+                 "overpaint.levels", "overpaint.samplers", "overpaint.card", "overpaint.images"]  # fmt: skip
+
+
+def imports_of(path: Path) -> set[str]:
+    """Modules imported anywhere in a file, as dotted names."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+            if node.module == "overpaint":
+                found |= {f"overpaint.{alias.name}" for alias in node.names}
+    return found
+
+
+def modules() -> dict[str, Path]:
+    return {p.stem: p for p in SOURCE.glob("*.py") if p.stem != "__init__"}
+
+
+def test_every_module_has_a_rule() -> None:
+    assert set(modules()) == set(ALLOWED)
+
+
+@pytest.mark.parametrize("name", sorted(ALLOWED))
+def test_direction_of_imports(name: str) -> None:
+    ours = {m.split(".")[1] for m in imports_of(modules()[name]) if m.startswith("overpaint.")}
+    assert ours - {"embedded", "examples"} <= ALLOWED[name]
+
+
+def test_model_libraries_only_in_the_model() -> None:
+    for path in SOURCE.rglob("*.py"):
+        libraries = {m.split(".")[0] for m in imports_of(path)} & {"diffusers", "transformers"}
+        assert not libraries or path.stem == "model", f"{path} imports {libraries}"
+
+
+def test_only_cli_imports_cli() -> None:
+    for path in SOURCE.glob("*.py"):
+        assert not any(m.startswith("overpaint.cli") for m in imports_of(path)), path
+
+
+def test_no_pickles_in_the_tree() -> None:
+    for path in SOURCE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "pickle.load" not in text
+        assert "torch.load" not in text
+
+
+@pytest.mark.parametrize("name", WITHOUT_TORCH)
+def test_light_modules_leave_torch_alone(name: str) -> None:
+    code = f"import sys, {name}; print([m for m in ('torch', 'diffusers', 'transformers', 'cv2') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_all_is_exact() -> None:
+    assert sorted(overpaint.__all__, key=str.lower) == sorted(set(overpaint.__all__), key=str.lower)
+    assert set(overpaint.__all__) == {*overpaint._HOMES, "__version__"}
+    for name in overpaint.__all__:
+        assert getattr(overpaint, name) is not None
+    with pytest.raises(AttributeError):
+        _ = overpaint.nothing
+
+
+def test_lazy_names_are_the_ones_for_type_checkers() -> None:
+    tree = ast.parse((SOURCE / "__init__.py").read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    typed = {
+        a.name: (n.module or "").split(".")[-1] for n in block.body if isinstance(n, ast.ImportFrom) for a in n.names
+    }
+    assert typed == overpaint._HOMES
