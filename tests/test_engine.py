@@ -11,8 +11,9 @@ from conftest import random_picture
 
 from overpaint.edit_task import EditRequest, prepare, with_seed
 from overpaint.editor import Editor
-from overpaint.engine import EditJob, Engine, StepEvent
+from overpaint.engine import Engine
 from overpaint.errors import EditCancelled, EditFailed
+from overpaint.job import EditJob, StepEvent
 from overpaint.model import DiffusionModel
 from overpaint.samplers import SAMPLERS
 

@@ -27,9 +27,10 @@ ALLOWED = {
     "detail": {"images"},
     "sheet": set(),
     "result": {"images", "params"},
-    "engine": {"errors", "model", "trajectory"},
-    "edit_task": BASE | {"engine", "model", "trajectory", "images", "detail", "presets", "result"},
-    "editor": BASE | {"card", "edit_task", "engine", "model", "images", "result"},
+    "job": {"model", "trajectory"},
+    "engine": {"errors", "job", "model", "trajectory"},
+    "edit_task": BASE | {"job", "model", "trajectory", "images", "detail", "presets", "result"},
+    "editor": BASE | {"card", "edit_task", "engine", "job", "model", "images", "result"},
 }
 WITHOUT_TORCH = ["overpaint", "overpaint.params", "overpaint.presets", "overpaint.errors", "overpaint.cli",
                  "overpaint.levels", "overpaint.samplers", "overpaint.card", "overpaint.images"]  # fmt: skip

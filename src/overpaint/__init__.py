@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from overpaint.card import Card as Card
     from overpaint.edit_task import EditRequest as EditRequest
     from overpaint.editor import Editor as Editor
-    from overpaint.engine import EditJob as EditJob
-    from overpaint.engine import StepEvent as StepEvent
     from overpaint.errors import EditCancelled as EditCancelled
     from overpaint.errors import EditFailed as EditFailed
     from overpaint.errors import ImageError as ImageError
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
     from overpaint.errors import OutputError as OutputError
     from overpaint.errors import OverpaintError as OverpaintError
     from overpaint.errors import ParameterError as ParameterError
+    from overpaint.job import EditJob as EditJob
+    from overpaint.job import StepEvent as StepEvent
     from overpaint.params import EditParams as EditParams
     from overpaint.result import EditResult as EditResult
 
@@ -32,7 +32,7 @@ _HOMES = {
     "Card": "card",
     "EditCancelled": "errors",
     "EditFailed": "errors",
-    "EditJob": "engine",
+    "EditJob": "job",
     "EditParams": "params",
     "EditRequest": "edit_task",
     "EditResult": "result",
@@ -42,7 +42,7 @@ _HOMES = {
     "OutputError": "errors",
     "OverpaintError": "errors",
     "ParameterError": "errors",
-    "StepEvent": "engine",
+    "StepEvent": "job",
 }
 __all__ = [
     "Card",

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from overpaint import detail, images
-from overpaint.engine import Conditioning, Started
 from overpaint.errors import ParameterError
 from overpaint.images import Picture, Pixels, Source
+from overpaint.job import Conditioning, Started
 from overpaint.levels import Level, ScheduleName, levels_for
 from overpaint.model import DiffusionModel, TextStates
 from overpaint.params import EditParams, FitName, ResolvedParams, parse_size, reject_unknown

@@ -10,9 +10,10 @@ from typing import Never, Unpack
 
 from overpaint.card import Card
 from overpaint.edit_task import EditOptions, EditRequest, EditTask, NoisedTask, prepare, with_seed, with_strength
-from overpaint.engine import EditJob, Engine, StepEvent
+from overpaint.engine import Engine
 from overpaint.errors import OverpaintError, ParameterError
 from overpaint.images import Source
+from overpaint.job import EditJob, StepEvent
 from overpaint.levels import ScheduleName
 from overpaint.model import DeviceName, DiffusionModel, DtypeName
 from overpaint.params import SEED_MAX, FitName, draw_seed, reject_unknown

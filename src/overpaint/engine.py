@@ -12,104 +12,20 @@ as it has left, whatever arrives later comes after it. Edits of one latent size 
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from overpaint.errors import EditCancelled, EditFailed, OverpaintError
+from overpaint.job import Conditioning, EditJob, StepEvent, Task
 from overpaint.model import DiffusionModel, guide
 from overpaint.trajectory import Trajectory
 
 MAX_ACTIVE = 16  # edits with latents in memory; more wait in line
-
-
-@dataclass(frozen=True)
-class Conditioning:
-    """What the network is told beside x and t: text states [1, tokens, width] for and against, and how to guide."""
-
-    cond: Tensor
-    uncond: Tensor | None  # None: guidance is off, one row a call instead of two
-    guidance_scale: float
-    rescale: float = 0.0
-
-
-@dataclass
-class Started:
-    """What a task hands the engine: the edit in flight and its conditioning."""
-
-    trajectory: Trajectory
-    conditioning: Conditioning
-
-
-class Task(Protocol):
-    """One piece of work. Both calls come from the engine's thread."""
-
-    def start(self, model: DiffusionModel) -> Started:
-        """Encode words and picture, draw the start noise."""
-
-    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> Any:
-        """Make the result of a trajectory that is done."""
-
-
-@dataclass(frozen=True)
-class StepEvent:
-    """One step of an edit was taken.
-
-    Attributes:
-        step: steps taken so far, 1..steps; a step may take two network calls.
-        steps: all that this edit takes.
-        t: the timestep the step started at.
-        preview: what the result would be now, [h, w, 3] uint8, a pixel for each latent cell; None unless asked for.
-    """
-
-    step: int
-    steps: int
-    t: float
-    preview: np.ndarray[Any, np.dtype[np.uint8]] | None = None
-
-
-class EditJob(Future[Any]):
-    """An edit on its way: a ``Future`` with ``events()`` and a ``cancel()`` that works while it runs."""
-
-    def __init__(self, task: Task, preview: bool = False) -> None:
-        super().__init__()
-        self.task = task
-        self.preview = preview
-        self.cancel_asked = False
-        self._events: list[StepEvent] = []
-        self._news = threading.Condition()
-        self.add_done_callback(lambda _: self._tell(None))
-
-    def cancel(self) -> bool:
-        """End the edit as ``EditCancelled`` before its next network call; False if it is already done."""
-        if self.done():
-            return False
-        self.cancel_asked = True
-        return True
-
-    def events(self) -> Iterator[StepEvent]:
-        """All steps from the first on, as they are taken; ends when the edit does."""
-        seen = 0
-        while True:
-            with self._news:
-                while len(self._events) == seen and not self.done():
-                    self._news.wait()
-                fresh = self._events[seen:]
-            yield from fresh
-            seen += len(fresh)
-            if not fresh and self.done():
-                return
-
-    def _tell(self, event: StepEvent | None) -> None:
-        with self._news:
-            if event is not None:
-                self._events.append(event)
-            self._news.notify_all()
 
 
 @dataclass(eq=False)
@@ -276,7 +192,7 @@ class Engine:
         trajectory.advance(self.model.denoised(trajectory.x, out, row.level))
         if trajectory.done or trajectory.rows[trajectory.position].boundary:
             item.steps_taken += 1
-            item.job._tell(StepEvent(item.steps_taken, item.steps, item.t, self._preview(item)))
+            item.job.tell(StepEvent(item.steps_taken, item.steps, item.t, self._preview(item)))
 
     def _predict(self, group: list[_Active]) -> list[Tensor]:
         """One network output for each of the group, guided."""

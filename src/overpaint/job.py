@@ -1,0 +1,98 @@
+"""What travels between those who ask and the engine: a task, its start, the job that waits for it, and its events."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from overpaint.model import DiffusionModel
+from overpaint.trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What the network is told beside x and t: text states [1, tokens, width] for and against, and how to guide."""
+
+    cond: Tensor
+    uncond: Tensor | None  # None: guidance is off, one row a call instead of two
+    guidance_scale: float
+    rescale: float = 0.0
+
+
+@dataclass
+class Started:
+    """What a task hands the engine: the edit in flight and its conditioning."""
+
+    trajectory: Trajectory
+    conditioning: Conditioning
+
+
+class Task(Protocol):
+    """One piece of work. Both calls come from the engine's thread."""
+
+    def start(self, model: DiffusionModel) -> Started:
+        """Encode words and picture, draw the start noise."""
+
+    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> Any:
+        """Make the result of a trajectory that is done."""
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """One step of an edit was taken.
+
+    Attributes:
+        step: steps taken so far, 1..steps; a step may take two network calls.
+        steps: all that this edit takes.
+        t: the timestep the step started at.
+        preview: what the result would be now, [h, w, 3] uint8, a pixel for each latent cell; None unless asked for.
+    """
+
+    step: int
+    steps: int
+    t: float
+    preview: np.ndarray[Any, np.dtype[np.uint8]] | None = None
+
+
+class EditJob(Future[Any]):
+    """An edit on its way: a ``Future`` with ``events()`` and a ``cancel()`` that works while it runs."""
+
+    def __init__(self, task: Task, preview: bool = False) -> None:
+        super().__init__()
+        self.task = task
+        self.preview = preview
+        self.cancel_asked = False
+        self._events: list[StepEvent] = []
+        self._news = threading.Condition()
+        self.add_done_callback(lambda _: self.tell(None))
+
+    def cancel(self) -> bool:
+        """End the edit as ``EditCancelled`` before its next network call; False if it is already done."""
+        if self.done():
+            return False
+        self.cancel_asked = True
+        return True
+
+    def events(self) -> Iterator[StepEvent]:
+        """All steps from the first on, as they are taken; ends when the edit does."""
+        seen = 0
+        while True:
+            with self._news:
+                while len(self._events) == seen and not self.done():
+                    self._news.wait()
+                fresh = self._events[seen:]
+            yield from fresh
+            seen += len(fresh)
+            if not fresh and self.done():
+                return
+
+    def tell(self, event: StepEvent | None) -> None:
+        """The engine's: report a step, or (None) that the job has ended."""
+        with self._news:
+            if event is not None:
+                self._events.append(event)
+            self._news.notify_all()
