@@ -47,7 +47,8 @@ def seconds(work: Callable[[], object]) -> float:
 
 def fresh_process(code: str) -> float:
     """Wall time of a new interpreter that runs ``code``."""
-    return seconds(lambda: subprocess.run([sys.executable, "-c", code], check=True))
+    command = [sys.executable, "-c", code]
+    return seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
 
 
 def main() -> None:
@@ -82,9 +83,10 @@ def main() -> None:
             for name, taken in times.items():
                 median = statistics.median(taken)
                 print(f"  {name:25} {median:6.2f} s   {median / mine:.2f}x")
-    load = "; Editor(dtype='float32').close()"
-    print(f"import and load, new process: {fresh_process('from overpaint import Editor' + load):.1f} s")
-    print(f"overpaint --help, new process: {fresh_process('from overpaint.cli.app import app; app([], False)'):.2f} s")
+    loading = "from overpaint import Editor; Editor(dtype='float32').close()"
+    print(f"import and load, new process: {fresh_process(loading):.1f} s")
+    helping = "from overpaint.cli.app import app; app(['--help'], standalone_mode=False)"
+    print(f"overpaint --help, new process: {fresh_process(helping):.2f} s")
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def _takes(spec: Spec) -> str:
     if spec.kind in ("working_size", "output_size"):
         word = "input" if spec.kind == "working_size" else "working"
         return f"`{word}` or `WIDTHxHEIGHT`, each side {SIDE_MIN} to {SIDE_MAX}"
-    return ", ".join(f"`{name}`" for name in (presets() if spec.kind == "preset" else spec.choices)) or "any"
+    return ", ".join(f"`{name}`" for name in spec.choices) or "any"
 
 
 def exits_table() -> str:

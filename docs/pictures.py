@@ -1,29 +1,26 @@
-"""Makes the pictures of README.md and docs/: `python docs/pictures.py`. They change with the model, not with the code."""
+"""Makes the pictures of README.md and docs/: `python docs/pictures.py`. They change with the model, not the code."""
 
 from pathlib import Path
 
-from overpaint import Editor, EditRequest, images
-from overpaint.cli.demo import SEED
-from overpaint.sheet import Panel, sheet
 from PIL import Image
+
+from overpaint import Editor, EditRequest, images
+from overpaint.cli.demo import EXAMPLES, SEED
+from overpaint.sheet import Panel, sheet
 
 DOCS = Path(__file__).parent
 MOUNTAINS = DOCS.parent / "examples" / "mountains.jpg"
 CASTLE = DOCS.parent / "examples" / "castle.jpg"
-HERO = (
-    ("Same scene at night with stars, mountains above a meadow", "scene"),
-    ("Same scene at sunset, mountains above a meadow", "scene"),
-    ("An oil painting in the style of Van Gogh of mountains", "style"),
-)
+HERO = EXAMPLES[:3]  # the photo at night, at sunset, and painted
 STRENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
 def hero(editor: Editor) -> Image.Image:
     """The photo and three edits of it, each with its prompt."""
-    requests = [EditRequest(MOUNTAINS, prompt, preset=preset, seed=SEED) for prompt, preset in HERO]
+    requests = [EditRequest(MOUNTAINS, e.prompt, preset=e.preset, seed=SEED) for e in HERO]
     results = {r.index: r for r in editor.edit_many(requests) if not isinstance(r, Exception)}
     panels = [Panel(images.to_pil(images.load(MOUNTAINS).pixels), "the photo")]
-    panels += [Panel(results[i].image, f'"{prompt}"', f"--preset {preset}") for i, (prompt, preset) in enumerate(HERO)]
+    panels += [Panel(results[i].image, f'"{e.prompt}"', f"--preset {e.preset}") for i, e in enumerate(HERO)]
     return sheet([panels[:2], panels[2:]], width=560)
 
 

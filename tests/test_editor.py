@@ -160,7 +160,7 @@ def test_edit_many_goes_on_when_one_fails(editor: Editor) -> None:
     requests = [
         EditRequest(PICTURE, "a lake", strength=0.4, **QUICK),
         EditRequest("no/such.png", "a lake"),
-        EditRequest(PICTURE, "", preset="nothing"),
+        EditRequest(PICTURE, "", size="4096x4096"),
         EditRequest(PICTURE, "a castle", strength=0, **QUICK),
     ]
     outcomes = {o.index: o for o in editor.edit_many(requests)}

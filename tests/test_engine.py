@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import random_picture
 
-from overpaint.edit_task import EditRequest, prepare, with_seed
+from overpaint.edit_task import EditRequest, prepare
 from overpaint.editor import Editor
 from overpaint.engine import Engine
 from overpaint.errors import EditCancelled, EditFailed
@@ -80,7 +80,7 @@ def test_negative_control_without_fixed_rows(editor: Editor) -> None:
 
 def test_negative_control_other_seed(editor: Editor, alone: dict[float, np.ndarray]) -> None:
     """Noise from anybody's generator but the edit's own would show."""
-    job = editor.submit(with_seed(request_at(3.0), 4))
+    job = editor.submit(request_at(3.0).replace(seed=4))
     assert not np.array_equal(job.result().pixels, alone[3.0])
 
 

@@ -70,6 +70,18 @@ def test_hub_ids_are_looked_up_locally_only() -> None:
     assert local_models()[0] == "embedded"
 
 
+def test_hub_models_in_the_cache_load(tiny: TinyCheckpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By id, from a cache laid out as the hub's library lays it out; without its library's own network."""
+    home = tmp_path / "models--someone--tiny"
+    shutil.copytree(tiny("sd2v"), home / "snapshots" / "abc123")
+    (home / "refs").mkdir()
+    (home / "refs" / "main").write_text("abc123")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert local_models() == ["embedded", "someone/tiny"]
+    model = DiffusionModel.load("someone/tiny", device="cpu")
+    assert (model.name, model.prediction) == ("someone/tiny", "v_prediction")
+
+
 def test_missing_parts_are_listed(broken: Path) -> None:
     shutil.rmtree(broken / "vae")
     (broken / "tokenizer" / "tokenizer_config.json").unlink()

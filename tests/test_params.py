@@ -123,7 +123,7 @@ def test_template_goes_around_the_prompt_once() -> None:
 
 def test_unknown_preset_names_the_known() -> None:
     with pytest.raises(ParameterError, match="style, sketch, enhance, scene, tweak"):
-        resolved(preset="nothing")
+        EditParams(preset="nothing")  # type: ignore[arg-type]
 
 
 def test_too_strong_for_a_preset_that_keeps_the_structure() -> None:

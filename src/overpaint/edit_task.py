@@ -5,8 +5,9 @@
 """
 
 import time
+from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from overpaint.images import Picture, Pixels, Source
 from overpaint.job import Conditioning, Started
 from overpaint.levels import Level, ScheduleName, levels_for
 from overpaint.model import DiffusionModel, TextStates
-from overpaint.params import EditParams, FitName, ResolvedParams, parse_size, reject_unknown
+from overpaint.params import EditParams, FitName, PresetName, ResolvedParams, parse_size, reject_unknown
 from overpaint.presets import advice, resolve
 from overpaint.result import EditResult
 from overpaint.samplers import Row, SamplerName, rows_for
@@ -41,7 +42,7 @@ class EditOptions(TypedDict, total=False):
     output_size: str | tuple[int, int] | None
     fit: FitName | None
     detail: float | None
-    preset: str | None
+    preset: PresetName | None
 
 
 class EditRequest:
@@ -64,6 +65,12 @@ class EditRequest:
             given["strength"] = 1.0
         self.image = image
         self.params = EditParams(prompt=prompt, **given)
+
+    def replace(self, **options: Unpack[EditOptions]) -> "EditRequest":
+        """The same request with other options."""
+        changed = copy(self)
+        changed.params = replace(self.params, **cast("dict[str, Any]", options))
+        return changed
 
     def __repr__(self) -> str:
         return f"EditRequest({self.params})"
@@ -196,22 +203,6 @@ def signal_of(params: ResolvedParams, levels: list[Level]) -> float:
     if params.strength == 1:
         return 0.0
     return levels[0].alpha if levels else 1.0
-
-
-def with_strength(request: EditRequest, strength: float) -> EditRequest:
-    """The same request at another strength."""
-    return _changed(request, strength=strength)
-
-
-def with_seed(request: EditRequest, seed: int) -> EditRequest:
-    """The same request with another seed."""
-    return _changed(request, seed=seed)
-
-
-def _changed(request: EditRequest, **values: Any) -> EditRequest:
-    changed = EditRequest.__new__(EditRequest)
-    changed.image, changed.params = request.image, replace(request.params, **values)
-    return changed
 
 
 def _working_box(params: EditParams, picture: Picture | None, model: DiffusionModel) -> tuple[int, int]:

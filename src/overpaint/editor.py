@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Never, Unpack
 
 from overpaint.card import Card
-from overpaint.edit_task import EditOptions, EditRequest, EditTask, NoisedTask, prepare, with_seed, with_strength
+from overpaint.edit_task import EditOptions, EditRequest, EditTask, NoisedTask, prepare
 from overpaint.engine import Engine
 from overpaint.errors import OverpaintError, ParameterError
 from overpaint.images import Source
 from overpaint.job import EditJob, StepEvent
 from overpaint.levels import ScheduleName
 from overpaint.model import DeviceName, DiffusionModel, DtypeName
-from overpaint.params import SEED_MAX, FitName, draw_seed, reject_unknown
+from overpaint.params import SEED_MAX, FitName, PresetName, draw_seed, reject_unknown
 from overpaint.result import EditResult
 from overpaint.samplers import SamplerName
 
@@ -83,7 +83,7 @@ class Editor:
         output_size: str | tuple[int, int] | None = None,
         fit: FitName | None = None,
         detail: float | None = None,
-        preset: str | None = None,
+        preset: PresetName | None = None,
         on_step: Callable[[StepEvent], object] | None = None,
         **unknown: Never,
     ) -> EditResult:
@@ -136,7 +136,7 @@ class Editor:
     ) -> list[EditResult]:
         """One edit at several strengths with one seed, in one batch; results in the order of ``strengths``."""
         request = _to_sweep(EditRequest(image, prompt, **options))
-        return self._all([with_strength(request, s) for s in strengths])
+        return self._all([request.replace(strength=s) for s in strengths])
 
     def variations(
         self, image: Source | None, prompt: str = "", n: int = 4, **options: Unpack[EditOptions]
@@ -149,7 +149,7 @@ class Editor:
     ) -> list[EditResult]:
         """The picture noised to each strength and decoded, without denoising: what the network gets to see of it."""
         request = _to_sweep(EditRequest(image, **{"seed": 0, **options}))  # type: ignore[arg-type]
-        requests = [with_strength(request, s) for s in strengths]
+        requests = [request.replace(strength=s) for s in strengths]
         return [self._submit(r, i, kind=NoisedTask).result() for i, r in enumerate(requests)]
 
     def edit_many(self, requests: Iterable[EditRequest]) -> Iterator[EditResult | OverpaintError]:
@@ -219,7 +219,7 @@ def seeds_of(request: EditRequest, n: int) -> list[EditRequest]:
     if not 1 <= n <= MAX_VARIATIONS:
         raise ParameterError("n", f"is {n}, must be from 1 to {MAX_VARIATIONS}")
     first = _with_a_seed(request).params.seed or 0
-    return [with_seed(request, (first + i) % (SEED_MAX + 1)) for i in range(n)]
+    return [request.replace(seed=(first + i) % (SEED_MAX + 1)) for i in range(n)]
 
 
 def _to_sweep(request: EditRequest) -> EditRequest:
@@ -231,4 +231,4 @@ def _to_sweep(request: EditRequest) -> EditRequest:
 
 def _with_a_seed(request: EditRequest) -> EditRequest:
     """With its seed drawn, so that all that is made of it shares one."""
-    return with_seed(request, draw_seed()) if request.params.seed in (None, -1) else request
+    return request.replace(seed=draw_seed()) if request.params.seed in (None, -1) else request

@@ -98,7 +98,8 @@ class Engine:
             thread = self._thread
         if thread is not None and not was_closed:
             self._arrivals.put(None)
-            thread.join()
+            if thread is not threading.current_thread():  # an editor may be collected on the engine's own thread
+                thread.join()
 
     # ---- everything below runs on the engine's thread --------------------------------------------------------------
 

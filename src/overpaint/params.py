@@ -22,6 +22,8 @@ from overpaint.samplers import SAMPLERS, SamplerName
 
 FitName = Literal["crop", "pad", "stretch"]
 FITS: tuple[FitName, ...] = get_args(FitName)
+PresetName = Literal["style", "sketch", "enhance", "scene", "tweak"]  # what each means stands in presets.toml
+PRESETS: tuple[PresetName, ...] = get_args(PresetName)
 
 SEED_MAX = 2**53 - 1  # the largest whole number that survives JSON in a browser
 MAX_STEPS = 1000
@@ -36,7 +38,7 @@ PROMPT_ADVICE = "Name what you want *and* what is in the picture."
 class Spec:
     """What is known of one field, for validation, command line and docs alike."""
 
-    kind: Literal["text", "number", "integer", "choice", "working_size", "output_size", "preset"]
+    kind: Literal["text", "number", "integer", "choice", "working_size", "output_size"]
     help: str
     low: float = -math.inf
     high: float = math.inf
@@ -107,7 +109,9 @@ class EditParams:
     detail: float | None = _spec(
         kind="number", help="How much of the original's fine structure is given back.", low=0, high=1, ours=0.0
     )
-    preset: str | None = _spec(kind="preset", help="A named use with its own defaults; see `overpaint presets`.")
+    preset: PresetName | None = _spec(
+        kind="choice", help="A named use with its own defaults; see `overpaint presets`.", choices=PRESETS
+    )
 
     def __post_init__(self) -> None:
         for f, spec in specs(type(self)):
@@ -213,7 +217,7 @@ def _check_integer(name: str, value: Any, spec: Spec) -> int:
 
 
 def _check_choice(name: str, value: Any, spec: Spec) -> str:
-    if value not in spec.choices:
+    if not isinstance(value, str) or value not in spec.choices:
         raise ParameterError(name, f"is {_shown(value)}, must be one of {', '.join(spec.choices)}")
     return str(value)
 
@@ -233,12 +237,6 @@ def _check_size(name: str, value: Any, spec: Spec) -> str:
     return f"{w}x{h}"
 
 
-def _check_preset(name: str, value: Any, spec: Spec) -> str:
-    if not isinstance(value, str):
-        raise ParameterError(name, f"is {_shown(value)}, must be the name of a preset")
-    return value  # presets.resolve knows the names
-
-
 _CHECKS = {
     "text": _check_text,
     "number": _check_number,
@@ -246,7 +244,6 @@ _CHECKS = {
     "choice": _check_choice,
     "working_size": _check_size,
     "output_size": _check_size,
-    "preset": _check_preset,
 }
 
 

@@ -8,8 +8,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from overpaint.card import Card
-from overpaint.errors import ParameterError
-from overpaint.params import EditParams, ResolvedParams, draw_seed, specs
+from overpaint.params import PRESETS, EditParams, PresetName, ResolvedParams, draw_seed, specs
 
 TOO_STRONG = 0.8  # from here on a preset that should keep the structure says that it cannot
 
@@ -18,7 +17,7 @@ TOO_STRONG = 0.8  # from here on a preset that should keep the structure says th
 class Preset:
     """One named use: what it is for, the strengths it works at, and its defaults."""
 
-    name: str
+    name: PresetName
     use: str
     strength: float
     range: tuple[float, float]
@@ -58,17 +57,10 @@ BANDS = (
 
 
 @cache
-def presets() -> Mapping[str, Preset]:
+def presets() -> Mapping[PresetName, Preset]:
     """All presets by name, in the order of ``presets.toml``."""
     table = tomllib.loads(files("overpaint").joinpath("presets.toml").read_text(encoding="utf-8"))
-    return {name: Preset(name=name, **{**entry, "range": tuple(entry["range"])}) for name, entry in table.items()}
-
-
-def preset_named(name: str) -> Preset:
-    """The preset called ``name``; a ``ParameterError`` with the names there are otherwise."""
-    if name not in presets():
-        raise ParameterError("preset", f"is {name!r}, must be one of {', '.join(presets())}")
-    return presets()[name]
+    return {n: Preset(name=n, **{**table[n], "range": tuple(table[n]["range"])}) for n in PRESETS}
 
 
 def resolve(params: EditParams, card: Card, *, size: str, output_size: str) -> ResolvedParams:
@@ -76,7 +68,7 @@ def resolve(params: EditParams, card: Card, *, size: str, output_size: str) -> R
 
     ``size`` and ``output_size`` are what these two come to for the picture at hand, as "WIDTHxHEIGHT".
     """
-    preset = preset_named(params.preset) if params.preset is not None else None
+    preset = presets()[params.preset] if params.preset is not None else None
     sources: list[Mapping[str, Any]] = [card.defaults, {f.name: spec.ours for f, spec in specs()}]
     if preset:
         sources = [card.presets.get(preset.name, {}), preset.defaults, *sources]
@@ -96,7 +88,7 @@ def resolve(params: EditParams, card: Card, *, size: str, output_size: str) -> R
 
 def advice(params: ResolvedParams, signal: float) -> list[str]:
     """What to warn of: a strength that this preset cannot keep its promise at. ``signal`` is sqrt(alpha_bar) at t0."""
-    preset = preset_named(params.preset) if params.preset is not None else None
+    preset = presets()[params.preset] if params.preset is not None else None
     if preset and preset.keeps_structure and params.strength >= TOO_STRONG:
         return [
             f"strength {params.strength:g} leaves {signal:.0%} of the picture, so {preset.name!r} cannot keep its "

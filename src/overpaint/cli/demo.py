@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from overpaint.cli.options import err, out
+from overpaint.params import PresetName
 
 if TYPE_CHECKING:
     from overpaint.result import EditResult
@@ -21,7 +22,7 @@ class Example:
 
     picture: str
     title: str
-    preset: str
+    preset: PresetName
     prompt: str
 
     @property
@@ -31,10 +32,17 @@ class Example:
 
 
 EXAMPLES = (
-    Example("mountains.jpg", "scene: night", "scene", "Same scene at night with stars, mountains above a meadow"),
-    Example("mountains.jpg", "scene: sunset", "scene", "Same scene at sunset, mountains above a meadow"),
+    Example(
+        "mountains.jpg",
+        "scene: night",
+        "scene",
+        "Same scene at night with stars, mountains with snow and a green meadow",
+    ),
+    Example("mountains.jpg", "scene: sunset", "scene", "Same scene at sunset, mountains with snow and a green meadow"),
     Example("mountains.jpg", "style", "style", "An oil painting in the style of Van Gogh of mountains"),
-    Example("mountains.jpg", "tweak", "tweak", "A photo of mountains above a meadow in warm evening light"),
+    Example(
+        "mountains.jpg", "tweak", "tweak", "A photo of mountains with snow and a green meadow in warm evening light"
+    ),
     Example("castle.jpg", "scene: night", "scene", "Same scene at night with stars, a castle by a mountain lake"),
     Example("castle.jpg", "style", "style", "An oil painting in the style of Van Gogh of a castle by a mountain lake"),
     Example("castle.jpg", "enhance", "enhance", "a castle by a mountain lake"),
