@@ -75,6 +75,7 @@ def test_hub_models_in_the_cache_load(tiny: TinyCheckpoints, tmp_path: Path, mon
     home = tmp_path / "models--someone--tiny"
     shutil.copytree(tiny("sd2v"), home / "snapshots" / "abc123")
     (home / "refs").mkdir()
+    (home / "blobs").mkdir()
     (home / "refs" / "main").write_text("abc123")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert local_models() == ["embedded", "someone/tiny"]

@@ -98,7 +98,7 @@ def local_models() -> list[str]:
     import huggingface_hub as hub
 
     try:
-        cached = hub.scan_cache_dir().repos
+        cached = hub.scan_cache_dir(hub.constants.HF_HUB_CACHE).repos
     except hub.errors.CacheNotFound:
         return [EMBEDDED]
     found = [r.repo_id for r in cached if r.repo_type == "model" and any(_is_pipeline(v) for v in r.revisions)]
