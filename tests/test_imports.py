@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,13 @@ def test_light_modules_leave_torch_alone(name: str) -> None:
     code = f"import sys, {name}; print([m for m in ('torch', 'diffusers', 'transformers', 'cv2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_package_is_installed() -> None:
+    """What has an ``__init__.py`` is in the wheel."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    there = {".".join(p.parent.relative_to(SOURCE.parent).parts) for p in SOURCE.rglob("__init__.py")}
+    assert set(listed) == there | {"overpaint.examples"}
 
 
 def test_all_is_exact() -> None:

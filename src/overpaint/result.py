@@ -1,7 +1,7 @@
 """``EditResult``: what an edit comes to."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from overpaint.images import Pixels, encode, save, to_pil
@@ -29,7 +29,7 @@ class EditResult:
         index: its place among the requests it was submitted with.
     """
 
-    pixels: Pixels
+    pixels: Pixels = field(repr=False)
     params: ResolvedParams
     model: str
     t0: int
