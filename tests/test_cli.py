@@ -157,3 +157,25 @@ def test_demo(here: Path) -> None:
     assert done.exit_code == 0, done.output
     assert pixels_of("overpaint-demo.png").shape[1] > 1200
     assert pixels_of("overpaint-demo-night.png").shape == pixels_of(example_picture("mountains.jpg")).shape
+
+
+IMPATIENT = """
+import os, signal, threading, time
+def interrupt():
+    while not any(t.name == "overpaint-engine" for t in threading.enumerate()):
+        time.sleep(0.1)
+    for _ in range(2):
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
+from overpaint.cli.app import app
+app(["edit", "in.png", "x", "--steps", "1000", "-s", "1"])
+"""
+
+
+def test_interrupted_is_130_and_leaves_nothing_broken(here: Path) -> None:
+    """Ctrl-C while an edit runs, pressed twice by somebody impatient."""
+    done = subprocess.run([sys.executable, "-c", IMPATIENT], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 130
+    assert done.stderr.strip() == "interrupted"
+    assert {p.name for p in here.iterdir()} == {"in.png"}

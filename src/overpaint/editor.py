@@ -50,7 +50,8 @@ class Editor:
         name = model if isinstance(model, str) else Path(model)
         self.model = DiffusionModel.load(name, device=device, dtype=dtype, download=download)
         self._engine = Engine(self.model)
-        self._close = weakref.finalize(self, self._engine.close)  # an editor that is forgotten ends its thread too
+        # an editor that is forgotten ends its thread too, at the latest before the interpreter does
+        weakref.finalize(self, self._engine.close)
 
     def __enter__(self) -> "Editor":
         return self
@@ -60,7 +61,7 @@ class Editor:
 
     def close(self) -> None:
         """Cancel what is not done and end the engine's thread. Safe to call twice."""
-        self._close()
+        self._engine.close()
 
     @property
     def card(self) -> Card:

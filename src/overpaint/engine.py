@@ -67,6 +67,7 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closed = False
+        self._ended = threading.Event()
 
     def __enter__(self) -> "Engine":
         return self
@@ -92,14 +93,14 @@ class Engine:
         return jobs
 
     def close(self) -> None:
-        """Cancel what is not done and end the thread. Safe to call twice."""
+        """Cancel what is not done and end the thread. Safe to call again, also after an interrupted call."""
         with self._lock:
-            was_closed, self._closed = self._closed, True
+            self._closed = True
             thread = self._thread
-        if thread is not None and not was_closed:
+        if thread is not None:
             self._arrivals.put(None)
             if thread is not threading.current_thread():  # an editor may be collected on the engine's own thread
-                thread.join()
+                self._ended.wait()  # not join: Python 3.11 takes a thread for ended when Ctrl-C interrupts that
 
     # ---- everything below runs on the engine's thread --------------------------------------------------------------
 
@@ -112,6 +113,7 @@ class Engine:
         while not self._arrivals.empty():
             if (job := self._arrivals.get()) is not None:
                 job.set_exception(EditCancelled("the editor was closed before this edit was started"))
+        self._ended.set()
 
     def _admit(self) -> bool:
         """Take in what has arrived while there is room, waiting if there is nothing to do; False once closed."""

@@ -1,10 +1,12 @@
 """Options shared by commands. Those of an edit are generated from the fields of ``EditParams``."""
 
 import inspect
+import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -74,10 +76,17 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
             err.print(f"[red]error:[/red] {_plain(str(e))}", soft_wrap=True)
             raise typer.Exit(e.exit_code) from None
         except KeyboardInterrupt:
-            err.print("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
+            _leave()
 
     return wrapper
+
+
+def _leave() -> NoReturn:
+    """End now: after a second Ctrl-C the engine's thread may still be inside the network, which cannot be torn down."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    err.print("interrupted")
+    sys.stdout.flush()
+    os._exit(INTERRUPTED)
 
 
 def warn(texts: tuple[str, ...]) -> None:

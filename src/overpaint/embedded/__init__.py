@@ -1,0 +1,1 @@
+"""The model that ships with Overpaint: an ordinary diffusers folder with a card."""
