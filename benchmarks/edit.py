@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from overpaint import Editor, EditRequest, images
+from overpaint import Editor, EditRequest, decode, images
 from overpaint.checkpoint import embedded_folder
 
 STEPS, STRENGTH, GUIDANCE, SIDE = 30, 0.6, 3.0, 256
@@ -56,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=5)
     repeat = parser.parse_args().repeat
-    picture = images.to_pil(images.resize(images.load(PICTURE).rgb, (SIDE, SIDE)))
+    picture = images.to_pil(images.resize(decode.load(PICTURE).rgb, (SIDE, SIDE)))
     options: dict[str, Any] = {"steps": STEPS, "strength": STRENGTH, "guidance_scale": GUIDANCE, "detail": 0, "seed": 7}
     with Editor(dtype="float32") as editor:
         pipes = {"diffusers": peer(False), "diffusers, channels_last": peer(True)}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from overpaint import Editor, EditRequest, images
+from overpaint import Editor, EditRequest, decode, images
 from overpaint.cli.demo import EXAMPLES, SEED
 from overpaint.sheet import Panel, sheet
 
@@ -19,7 +19,7 @@ def hero(editor: Editor) -> Image.Image:
     """The photo and three edits of it, each with its prompt."""
     requests = [EditRequest(MOUNTAINS, e.prompt, preset=e.preset, seed=SEED) for e in HERO]
     results = {r.index: r for r in editor.edit_many(requests) if not isinstance(r, Exception)}
-    panels = [Panel(images.to_pil(images.load(MOUNTAINS).pixels), "the photo")]
+    panels = [Panel(images.to_pil(decode.load(MOUNTAINS).pixels), "the photo")]
     panels += [Panel(results[i].image, f'"{e.prompt}"', f"--preset {e.preset}") for i, e in enumerate(HERO)]
     return sheet([panels[:2], panels[2:]], width=560)
 

@@ -15,7 +15,7 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from torch import Tensor
 
-from overpaint import images
+from overpaint import decode, images
 from overpaint.edit_task import EditRequest, EditTask, prepare
 from overpaint.engine import Engine
 from overpaint.levels import CLEAN, Level
@@ -145,7 +145,7 @@ def main() -> None:
     from conftest import EXAMPLES
 
     model = DiffusionModel.load(device="cpu", dtype="float32")
-    picture = images.resize(images.load(EXAMPLES / "castle.jpg").rgb, (128, 128))
+    picture = images.resize(decode.load(EXAMPLES / "castle.jpg").rgb, (128, 128))
     print(
         "| sampler | diffusers' scheduler | strength .5, 10 steps | strength 1, 10 steps |\n| --- | --- | --- | --- |"
     )

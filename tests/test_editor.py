@@ -16,6 +16,7 @@ from overpaint import (
     ImageError,
     ParameterError,
     StepEvent,
+    decode,
     images,
 )
 from overpaint.params import SEED_MAX, specs
@@ -118,7 +119,7 @@ def test_enlarged_results_say_so(editor: Editor) -> None:
 
 def test_detail(editor: Editor) -> None:
     """None takes the preset's; 0 is plain SDEdit; more brings the result's fine structure nearer to the original's."""
-    picture = images.resize(images.load(EXAMPLES / "castle.jpg").rgb, (64, 64))
+    picture = images.resize(decode.load(EXAMPLES / "castle.jpg").rgb, (64, 64))
 
     def run(**options: object) -> EditResult:
         return editor.edit(picture, "a castle at night", strength=0.6, **QUICK, **options)  # type: ignore[arg-type]
@@ -237,7 +238,7 @@ def test_context_manager_and_paths(tmp_path: Path) -> None:
     with Editor(device="cpu") as own:
         result = own.edit(str(EXAMPLES / "castle.jpg"), "a castle", strength=0.1, **QUICK)
     result.save(tmp_path / "out.png")
-    assert np.array_equal(images.load(tmp_path / "out.png").pixels, result.pixels)
+    assert np.array_equal(decode.load(tmp_path / "out.png").pixels, result.pixels)
     own.close()
 
 

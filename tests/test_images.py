@@ -1,19 +1,18 @@
 """Pictures in and out: what is read, how it is fitted, what is written."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from conftest import random_picture
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from overpaint import detail, images
-from overpaint.errors import ImageError, OutputError
-from overpaint.images import Picture, load
+from overpaint.decode import load
+from overpaint.errors import OutputError
+from overpaint.images import Picture
 from overpaint.params import FITS
 from overpaint.sheet import Panel, sheet, side_by_side
 
@@ -23,82 +22,6 @@ RGBA = random_picture(37, 23, channels=4)
 
 def png(pixels: images.Pixels) -> bytes:
     return images.encode(pixels, "PNG")
-
-
-def test_every_kind_of_source_is_the_same_picture(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    path.write_bytes(png(RGB))
-    tensor = torch.from_numpy(RGB).permute(2, 0, 1)
-    sources = [
-        path,
-        str(path),
-        png(RGB),
-        Image.fromarray(RGB),
-        RGB,
-        tensor,
-        RGB / 255,
-        tensor / 255,
-        RGB.astype("f4") / 255,
-    ]
-    for source in sources:
-        assert np.array_equal(load(source).pixels, RGB)
-
-
-def test_upright_and_alpha_kept() -> None:
-    im = Image.fromarray(RGB)
-    exif = im.getexif()
-    exif[0x0112] = 6  # turn by 90 degrees
-    out = io.BytesIO()
-    im.save(out, "PNG", exif=exif)
-    assert np.array_equal(load(out.getvalue()).rgb, np.rot90(RGB, -1))
-    assert np.array_equal(load(png(RGBA)).pixels, RGBA)
-
-
-def test_transparency_is_seen_over_white() -> None:
-    clear = np.dstack([RGB, np.zeros((23, 37), np.uint8)])
-    assert (load(clear).flat() == 1).all()
-    assert np.allclose(load(np.dstack([RGB, np.full((23, 37), 255, np.uint8)])).flat(), RGB / 255)
-
-
-def test_grey_and_16_bit() -> None:
-    assert load(RGB[..., 0]).pixels.shape == (23, 37, 3)
-    deep = (RGB.astype(np.uint16) << 8) + 77
-    picture = load(deep)
-    assert picture.peak == 65535
-    assert np.array_equal(picture.pixels, deep)
-    assert np.array_equal(load(Image.fromarray(deep[..., 0])).rgb[..., 1], deep[..., 0])
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        b"",
-        b"not a picture",
-        np.zeros((3, 4, 5, 6), np.uint8),
-        np.zeros((4, 4, 2), np.uint8),
-        np.zeros((0, 4, 3), np.uint8),
-        np.zeros((4, 4, 3), np.int64),
-        np.full((4, 4, 3), 1.5),
-        np.full((4, 4, 3), -0.1),
-        np.full((4, 4, 3), np.nan),
-        "no/such/file.png",
-        png(random_picture(300, 300))[:2000],
-        12,
-    ],
-)
-def test_what_is_not_a_picture_is_an_image_error(source: object) -> None:
-    with pytest.raises(ImageError):
-        load(source)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("side", "words"), [(11000, "11000x11000 = 121 megapixels, at most 100"), (15000, "225000000 pix")]
-)
-def test_bombs_are_refused_before_pixels_are_read(side: int, words: str) -> None:
-    out = io.BytesIO()
-    Image.new("1", (side, side)).save(out, "PNG")
-    with pytest.raises(ImageError, match=words):
-        load(out.getvalue())
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 60), st.integers(1, 60), st.sampled_from(FITS))
@@ -141,6 +64,21 @@ def test_save_and_read_again(tmp_path: Path, name: str, channels: int, kind: typ
     if not name.endswith("jpg"):
         assert np.array_equal(again.astype(int), pixels >> 8 if kind is np.uint16 else pixels)
         assert again.shape[2] == channels
+
+
+def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "a.png"
+    images.save(RGB, target)
+    before = target.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        images.save(255 - RGB, target)
+    assert target.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_16_bit_png_keeps_all_bits(tmp_path: Path) -> None:

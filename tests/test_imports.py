@@ -25,16 +25,17 @@ ALLOWED = {
     "checkpoint": {"errors", "card"},
     "model": {"errors", "levels", "card", "checkpoint"},
     "images": {"errors", "params"},
+    "decode": {"errors", "images", "params"},
     "detail": {"images"},
     "sheet": set(),
     "result": {"images", "params"},
     "job": {"model", "trajectory"},
     "engine": {"errors", "job", "model", "trajectory"},
-    "edit_task": BASE | {"job", "model", "trajectory", "images", "detail", "presets", "result"},
-    "editor": BASE | {"card", "edit_task", "engine", "job", "model", "images", "result"},
+    "edit_task": BASE | {"job", "model", "trajectory", "decode", "images", "detail", "presets", "result"},
+    "editor": BASE | {"card", "decode", "edit_task", "engine", "job", "model", "result"},
 }
-WITHOUT_TORCH = ["overpaint", "overpaint.params", "overpaint.presets", "overpaint.errors", "overpaint.cli",
-                 "overpaint.levels", "overpaint.samplers", "overpaint.card", "overpaint.images"]  # fmt: skip
+LIGHT = ("params", "presets", "errors", "cli", "levels", "samplers", "card", "images", "decode")
+WITHOUT_TORCH = ["overpaint", *(f"overpaint.{name}" for name in LIGHT)]
 
 
 def imports_of(path: Path) -> set[str]:

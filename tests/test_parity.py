@@ -5,7 +5,8 @@ import pytest
 from conftest import EXAMPLES, TinyCheckpoints, random_picture
 from parity import ONLY_FROM_THE_START, PEERS, difference, knows_zero_snr, ours, theirs
 
-from overpaint.images import load, resize
+from overpaint.decode import load
+from overpaint.images import resize
 from overpaint.model import DiffusionModel
 from overpaint.samplers import SAMPLERS, SamplerName
 

@@ -12,13 +12,14 @@ from typing import Any, TypedDict, Unpack, cast
 import numpy as np
 import torch
 
-from overpaint import detail, images
+from overpaint import decode, detail, images
+from overpaint.decode import Source
 from overpaint.errors import ParameterError
-from overpaint.images import Picture, Pixels, Source
+from overpaint.images import Picture, Pixels
 from overpaint.job import Conditioning, Started
 from overpaint.levels import Level, ScheduleName, levels_for
 from overpaint.model import DiffusionModel, TextStates
-from overpaint.params import EditParams, FitName, PresetName, ResolvedParams, parse_size, reject_unknown
+from overpaint.params import EditParams, FitName, PresetName, ResolvedParams, our_default, parse_size, reject_unknown
 from overpaint.presets import advice, resolve
 from overpaint.result import EditResult
 from overpaint.samplers import Row, SamplerName, rows_for
@@ -49,7 +50,7 @@ class EditRequest:
     """A picture and what to make of it: ``EditRequest(image, prompt, strength=.5, ...)``.
 
     Args:
-        image: as in ``images.load``; None is plain generation (strength 1).
+        image: as in ``decode.load``; None is plain generation (strength 1).
         prompt: what the result shows.
         options: any field of ``EditParams``.
     """
@@ -166,11 +167,10 @@ class NoisedTask(EditTask):
 def prepare(request: EditRequest, model: DiffusionModel, index: int = 0, kind: type[EditTask] = EditTask) -> EditTask:
     """Read, fit and resolve a request, and write its rows. Raises ``ParameterError`` or ``ImageError``."""
     given = request.params
-    picture = None if request.image is None else images.load(request.image)
+    picture = None if request.image is None else decode.load(request.image)
     if picture is not None and given.output_size not in (None, "working"):
         assert given.output_size is not None
-        # the words of presets and cards have no say in `fit`: it is the caller's or ours
-        how = given.fit or "crop"
+        how = given.fit or our_default("fit")  # presets and cards have no say in it
         picture = images.fit(picture, parse_size(given.output_size), how)
     box = _working_box(given, picture, model)
     inner = box if picture is None else images.inner_size(picture.size, box)
@@ -194,7 +194,8 @@ def prepare(request: EditRequest, model: DiffusionModel, index: int = 0, kind: t
     if params.strength > 0:
         levels = levels_for(params.strength, params.steps, params.schedule, model.noise)
         rows = rows_for(params.sampler, levels, model.noise.at_ratio)
-    warnings = [*advice(params, signal_of(params, levels)), *_enlarged(params, inner, output)]
+    notes = picture.notes if picture is not None else ()
+    warnings = [*notes, *advice(params, signal_of(params, levels)), *_enlarged(params, inner, output)]
     return kind(params, picture, canvas, inner, working, levels, rows, warnings, index)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Never, Unpack
 
 from overpaint.card import Card
+from overpaint.decode import Source
 from overpaint.edit_task import EditOptions, EditRequest, EditTask, NoisedTask, prepare
 from overpaint.engine import Engine
 from overpaint.errors import OverpaintError, ParameterError
-from overpaint.images import Source
 from overpaint.job import EditJob, StepEvent
 from overpaint.levels import ScheduleName
 from overpaint.model import DeviceName, DiffusionModel, DtypeName

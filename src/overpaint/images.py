@@ -1,30 +1,26 @@
-"""Pictures in and out of the program: read, fitted, brought to the working size and back, saved.
+"""Pictures inside the program: fitted, brought to the working size and back, written. ``decode`` reads them.
 
-A ``Picture`` is what "the original's pixels" means everywhere: upright, RGB, 8 or 16 bits, alpha apart.
+A ``Picture`` is what "the original's pixels" means everywhere: upright, sRGB, 8 or 16 bits, alpha apart.
 """
 
 import io
 import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from overpaint.errors import ImageError, OutputError
-from overpaint.params import SIDE_MAX, FitName
+from overpaint.errors import OutputError
+from overpaint.params import FitName
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-Source: TypeAlias = Union[str, os.PathLike[str], bytes, Image.Image, Pixels, "Tensor"]
 
 BACKGROUND = 255  # what the model sees through transparent pixels: white
-READ_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-MAX_PIXELS = 100_000_000  # a header may claim any size; refuse before pixels are read
 
 
 @dataclass(frozen=True)
@@ -34,10 +30,12 @@ class Picture:
     Attributes:
         rgb: [h, w, 3], uint8 or uint16.
         alpha: [h, w] of the same type, or None where there is none.
+        notes: what was lost or changed when it was read.
     """
 
     rgb: Pixels
     alpha: Pixels | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -64,90 +62,7 @@ class Picture:
 
     def with_rgb(self, x: Pixels) -> "Picture":
         """This picture with other colours, [h, w, 3] float in 0..1; type and alpha stay."""
-        return Picture((x.clip(0, 1) * self.peak + 0.5).astype(self.rgb.dtype), self.alpha)
-
-
-def load(source: Source) -> Picture:
-    """Read a picture.
-
-    Args:
-        source: a path, the bytes of a file, a PIL image, or an array or tensor: uint8 (0..255), uint16 (0..65535) or
-            float (0..1), [h, w], [h, w, 1], [h, w, 3], [h, w, 4], or (tensors) the same with channels first.
-
-    Raises:
-        ImageError: saying what is wrong with the picture.
-    """
-    if isinstance(source, Image.Image):
-        return _from_pil(source, "the picture")
-    if isinstance(source, str | os.PathLike | bytes | bytearray):
-        return _from_file(source)
-    if isinstance(source, np.ndarray):
-        return _from_array(source)
-    if hasattr(source, "detach") and hasattr(source, "permute"):
-        x = source.detach().cpu()
-        return _from_array((x.permute(1, 2, 0) if x.ndim == 3 else x).numpy())
-    raise ImageError(f"a picture must be a path, bytes, a PIL image, an array or a tensor, not {type(source).__name__}")
-
-
-def _from_file(source: "str | os.PathLike[str] | bytes | bytearray") -> Picture:
-    name = "the picture's bytes" if isinstance(source, bytes | bytearray) else os.fspath(source)
-    if isinstance(source, bytes | bytearray):
-        data: bytes = bytes(source)
-    else:
-        try:
-            data = Path(source).read_bytes()
-        except OSError as e:
-            raise ImageError(f"{name} cannot be read: {e.strerror or e}") from e
-    if not data:
-        raise ImageError(f"{name} is empty")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own warnings of size and metadata; our cap is below
-            im = Image.open(io.BytesIO(data), formats=READ_FORMATS)
-            _check_size(im.size, name)
-            return _from_pil(im, name)
-    except ImageError:
-        raise
-    except Image.DecompressionBombError as e:
-        raise ImageError(f"{name} is too large, at most {MAX_PIXELS / 1e6:.0f} megapixels are taken: {e}") from e
-    except Exception as e:  # broken files raise nearly anything in a decoder
-        raise ImageError(f"{name} is not a picture that can be read ({', '.join(READ_FORMATS)}): {e}") from e
-
-
-def _check_size(size: tuple[int, int], name: str) -> None:
-    w, h = size
-    if w * h > MAX_PIXELS:
-        raise ImageError(f"{name} is {w}x{h} = {w * h / 1e6:.0f} megapixels, at most {MAX_PIXELS / 1e6:.0f} are taken")
-    if max(w, h) > SIDE_MAX:
-        raise ImageError(f"{name} is {w}x{h}, a side may have {SIDE_MAX} pixels at most")
-
-
-def _from_pil(im: Image.Image, name: str) -> Picture:
-    _check_size(im.size, name)
-    im = ImageOps.exif_transpose(im)
-    if im.mode.startswith("I;16") or im.mode == "I":
-        grey = np.asarray(im).astype(np.uint16)
-        return Picture(np.dstack([grey] * 3))
-    if im.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in im.info:
-        pixels = np.asarray(im.convert("RGBA"))
-        return Picture(np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3]))
-    return Picture(np.asarray(im.convert("RGB")))
-
-
-def _from_array(x: Pixels) -> Picture:
-    if x.ndim == 2:
-        x = x[..., None]
-    if x.ndim != 3 or x.shape[2] not in (1, 3, 4) or 0 in x.shape:
-        raise ImageError(f"an array of shape {x.shape} is not a picture; [h, w, 3], [h, w, 4] or [h, w] is")
-    _check_size((x.shape[1], x.shape[0]), "the array")
-    if np.issubdtype(x.dtype, np.floating):
-        if not np.isfinite(x).all() or x.min() < 0 or x.max() > 1:
-            raise ImageError(f"a float array must lie in 0..1, this one spans {x.min():g}..{x.max():g}")
-        x = (x * 255 + 0.5).astype(np.uint8)
-    elif x.dtype not in (np.uint8, np.uint16):
-        raise ImageError(f"an array of {x.dtype} is not a picture; uint8 (0..255), uint16 or float (0..1) is")
-    rgb = np.repeat(x, 3, axis=2) if x.shape[2] == 1 else x[..., :3]
-    return Picture(np.ascontiguousarray(rgb), np.ascontiguousarray(x[..., 3]) if x.shape[2] == 4 else None)
+        return Picture((x.clip(0, 1) * self.peak + 0.5).astype(self.rgb.dtype), self.alpha, self.notes)
 
 
 # ---- sizes -----------------------------------------------------------------------------------------------------------
@@ -186,7 +101,8 @@ def fit(picture: Picture, size: tuple[int, int], how: FitName) -> Picture:
         x = pad_from_edge(resize(x, inner), size)
     else:
         x = resize(x, size)
-    return Picture(np.ascontiguousarray(x[..., :3]), np.ascontiguousarray(x[..., 3]) if x.shape[2] == 4 else None)
+    alpha = np.ascontiguousarray(x[..., 3]) if x.shape[2] == 4 else None
+    return Picture(np.ascontiguousarray(x[..., :3]), alpha, picture.notes)
 
 
 def inner_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
@@ -237,9 +153,20 @@ def save(pixels: Pixels, path: str | os.PathLike[str]) -> None:
     """Write pixels [h, w, 3 or 4] as what the path's ending says; PNG and TIFF keep 16 bits and alpha."""
     target = Path(path)
     kind = check_target(target)
+    write_atomically(target, encode(pixels, kind))
+
+
+def write_atomically(target: Path, data: bytes) -> None:
+    """Write beside the target and rename: under its final name a file is whole or not there (restic's order)."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        target.write_bytes(encode(pixels, kind))
+        with partial.open("wb") as f:
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+        partial.replace(target)
     except OSError as e:
+        partial.unlink(missing_ok=True)
         raise OutputError(f"{target} cannot be written: {e.strerror or e}") from e
 
 

@@ -146,6 +146,11 @@ def specs(cls: type[EditParams] = EditParams) -> Iterator[tuple[Field[Any], Spec
         yield own[f.name], f.metadata["spec"]
 
 
+def our_default(name: str) -> Any:
+    """What a field comes to when neither caller, preset nor card says anything."""
+    return next(spec.ours for f, spec in specs() if f.name == name)
+
+
 def draw_seed() -> int:
     """A seed for who gave none."""
     return secrets.randbelow(SEED_MAX + 1)

@@ -1,6 +1,7 @@
 """``overpaint edit`` and ``overpaint generate``."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,7 @@ from overpaint.params import PROMPT_ADVICE
 if TYPE_CHECKING:
     from overpaint.edit_task import EditRequest
     from overpaint.editor import Editor
+    from overpaint.images import Picture
     from overpaint.result import EditResult
 
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="The file to write; the ending says which format.")]
@@ -44,15 +46,18 @@ def edit(
     download: DownloadOption = False,
 ) -> None:
     """Edit a picture under a prompt; its structure survives as far as the strength lets it."""
-    from overpaint.edit_task import EditRequest
+    from overpaint import decode, images
+    from overpaint.params import EditParams
 
     target = out or _free_name(Path(f"{image.stem}-edit.png"))
     if target.resolve() == image.resolve():
         raise OutputError(f"{target} is the input; name another output")
-    request = EditRequest(image, prompt, **options)
-    paths = _run(request, target, count, model, device, dtype, download)
+    EditParams(prompt=prompt, **options)  # what is wrong is told before torch is imported and a model loaded
+    images.check_target(target)
+    before = decode.load(image)
+    results = _run(before, prompt, options, target, count, model, device, dtype, download)
     if compare:
-        _compare(image, paths)
+        _compare(before, results, target)
 
 
 @with_edit_options
@@ -67,30 +72,40 @@ def generate(
     download: DownloadOption = False,
 ) -> None:
     """Make a picture from nothing: an edit of strength 1, without an input."""
-    from overpaint.edit_task import EditRequest
+    from overpaint import images
+    from overpaint.params import EditParams
 
     target = out or _free_name(Path(f"{_slug(prompt)}.png"))
-    _run(EditRequest(None, prompt, **options), target, count, model, device, dtype, download)
+    EditParams(prompt=prompt, **options)
+    images.check_target(target)
+    _run(None, prompt, options, target, count, model, device, dtype, download)
 
 
 def _run(
-    request: "EditRequest", target: Path, count: int, model: str, device: str, dtype: str, download: bool
-) -> list[Path]:
-    """Edit, show progress, write; the paths written, in the order of their seeds."""
-    from overpaint import images
+    picture: "Picture | None",
+    prompt: str,
+    options: dict[str, Any],
+    target: Path,
+    count: int,
+    model: str,
+    device: str,
+    dtype: str,
+    download: bool,
+) -> "list[EditResult]":
+    """Edit, show progress, and write each result as soon as it is done; the results in the order of their seeds."""
+    from overpaint.edit_task import EditRequest
 
-    images.check_target(target)
-    if request.image is not None:
-        images.load(request.image)  # a bad input is told before a model is loaded
+    request = EditRequest(picture, prompt, **options)
+    target.parent.mkdir(parents=True, exist_ok=True)
     targets = [target] if count == 1 else [target.with_stem(f"{target.stem}-{i + 1}") for i in range(count)]
+    results = []
     with _open_editor(model, device, dtype, download) as editor:
-        results = _with_progress(editor, request, count)
-        for path, result in zip(targets, results, strict=True):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        for path, result in zip(targets, _with_progress(editor, request, count), strict=True):
             result.save(path)
             out.print(_summary(path, result), soft_wrap=True, markup=False)
+            results.append(result)
     warn(results[0].warnings)
-    return targets
+    return results
 
 
 def _open_editor(model: str, device: str, dtype: str, download: bool) -> "Editor":
@@ -100,7 +115,7 @@ def _open_editor(model: str, device: str, dtype: str, download: bool) -> "Editor
         return Editor(model, device=device, dtype=dtype, download=download)  # type: ignore[arg-type]
 
 
-def _with_progress(editor: "Editor", request: "EditRequest", count: int) -> "list[EditResult]":
+def _with_progress(editor: "Editor", request: "EditRequest", count: int) -> "Iterator[EditResult]":
     """Run ``count`` edits in one batch under one bar of all their steps."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -108,12 +123,12 @@ def _with_progress(editor: "Editor", request: "EditRequest", count: int) -> "lis
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps, left"))
     with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
-        task = bar.add_task("editing")
+        task = bar.add_task("editing", total=None)
         jobs = [editor.submit(r) for r in seeds_of(request, count)]
         for done, job in enumerate(jobs):
             for event in job.events():
                 bar.update(task, total=event.steps * count, completed=done * event.steps + event.step)
-        return [editor.follow(job) for job in jobs]
+            yield editor.follow(job)
 
 
 def _summary(path: Path, result: "EditResult") -> str:
@@ -124,15 +139,15 @@ def _summary(path: Path, result: "EditResult") -> str:
     )
 
 
-def _compare(image: Path, paths: list[Path]) -> None:
+def _compare(before: "Picture", results: "list[EditResult]", target: Path) -> None:
     from overpaint import images
     from overpaint.sheet import side_by_side
 
-    results = [images.to_pil(images.load(p).pixels) for p in paths]
-    before = images.to_pil(images.fit(images.load(image), results[0].size, "crop").pixels)
-    target = paths[0].with_stem(f"{paths[0].stem}-compare")
-    side_by_side([before, *results]).save(target)
-    out.print(f"{target}  before | after", soft_wrap=True, markup=False)
+    after = [r.image for r in results]
+    shown = images.to_pil(images.fit(before, after[0].size, results[0].params.fit).pixels)
+    sheet_file = target.with_stem(f"{target.stem}-compare")
+    side_by_side([shown, *after]).save(sheet_file)
+    out.print(f"{sheet_file}  before | after", soft_wrap=True, markup=False)
 
 
 def _free_name(path: Path) -> Path:

@@ -61,12 +61,12 @@ def survival_table(lines: "list[Survival]") -> Table:
 
 
 def _noised_strip(model: str, image: Path, strengths: list[float], target: Path) -> None:
-    from overpaint import images
+    from overpaint import decode, images
     from overpaint.editor import Editor
     from overpaint.sheet import Panel, sheet
 
     images.check_target(target)
-    before = images.load(image)
+    before = decode.load(image)
     with err.status("loading the model ..."):
         editor = Editor(model)
     with editor:
