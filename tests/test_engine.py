@@ -11,7 +11,7 @@ from conftest import random_picture
 
 from overpaint.edit_task import EditRequest, prepare
 from overpaint.editor import Editor
-from overpaint.engine import Engine
+from overpaint.engine import MAX_ACTIVE, Engine
 from overpaint.errors import EditCancelled, EditFailed
 from overpaint.job import EditJob, StepEvent
 from overpaint.model import DiffusionModel
@@ -122,6 +122,18 @@ def test_cancel_while_running(editor: Editor) -> None:
         job.result(timeout=60)
     assert not job.cancel()  # done is done
     assert editor.submit(REQUEST).result().steps_run == 4  # the engine goes on
+
+
+def test_cancel_in_the_line_is_at_once(model: DiffusionModel) -> None:
+    """With the engine full of long edits, one that still waits need not wait to be cancelled."""
+    long = prepare(EditRequest(PICTURE, "", strength=1.0, steps=1000, seed=1, size="input"), model)
+    with Engine(model) as engine:
+        jobs = engine.submit_all([long] * (MAX_ACTIVE + 1))
+        next(jobs[0].events())
+        assert jobs[-1].cancel()
+        with pytest.raises(EditCancelled, match="before it was started"):
+            jobs[-1].result(timeout=0)
+        assert not jobs[-1].cancel()
 
 
 def test_cancel_leaves_companions_alone(editor: Editor, alone: dict[float, np.ndarray]) -> None:

@@ -29,7 +29,7 @@ ALLOWED = {
     "detail": {"images"},
     "sheet": set(),
     "result": {"images", "params"},
-    "job": {"model", "trajectory"},
+    "job": {"errors", "model", "trajectory"},
     "engine": {"errors", "job", "model", "trajectory"},
     "edit_task": BASE | {"job", "model", "trajectory", "decode", "images", "detail", "presets", "result"},
     "editor": BASE | {"card", "decode", "edit_task", "engine", "job", "model", "result"},

@@ -111,7 +111,7 @@ class Engine:
             item.job.set_exception(EditCancelled("the editor was closed before this edit was done"))
         self._active.clear()
         while not self._arrivals.empty():
-            if (job := self._arrivals.get()) is not None:
+            if (job := self._arrivals.get()) is not None and job.claim():
                 job.set_exception(EditCancelled("the editor was closed before this edit was started"))
         self._ended.set()
 
@@ -127,8 +127,7 @@ class Engine:
         return not self._closed
 
     def _start(self, job: EditJob) -> None:
-        if job.cancel_asked:
-            job.set_exception(EditCancelled("cancelled before it was started"))
+        if not job.claim():
             return
         job.set_running_or_notify_cancel()
         try:

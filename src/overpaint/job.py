@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
+from overpaint.errors import EditCancelled
 from overpaint.model import DiffusionModel
 from overpaint.trajectory import Trajectory
 
@@ -66,16 +67,28 @@ class EditJob(Future[Any]):
         self.task = task
         self.preview = preview
         self.cancel_asked = False
+        self._claimed = False  # by the engine, which will end it, or by a cancel that came first
         self._events: list[StepEvent] = []
         self._news = threading.Condition()
         self.add_done_callback(lambda _: self.tell(None))
 
     def cancel(self) -> bool:
-        """End the edit as ``EditCancelled`` before its next network call; False if it is already done."""
+        """End the edit as ``EditCancelled``: at once while it waits, else before its next network call.
+
+        False if it is already done.
+        """
         if self.done():
             return False
         self.cancel_asked = True
+        if self.claim():
+            self.set_exception(EditCancelled("cancelled before it was started"))
         return True
+
+    def claim(self) -> bool:
+        """The engine's: whoever is the first to claim a job is the one to end it."""
+        with self._news:
+            first, self._claimed = not self._claimed, True
+        return first
 
     def events(self) -> Iterator[StepEvent]:
         """All steps from the first on, as they are taken; ends when the edit does."""
