@@ -111,6 +111,16 @@ def test_noise_table_and_strip(here: Path) -> None:
     assert pixels_of("strip.png").shape[1] > 3 * 192
 
 
+def test_sweep(here: Path) -> None:
+    done = run("sweep", "in.png", "a lake", "--strengths", ".3,.7", "--steps", 4, "--size", "64x48", "--seed", 3)
+    assert done.exit_code == 0, done.output
+    assert "2 strengths, seed 3" in done.output
+    height, width, _ = pixels_of("sweep.png").shape
+    assert width > 2 * 320
+    assert height > 2 * 240
+    assert run("sweep", "in.png", "a lake", "-s", 0.5).exit_code == 2
+
+
 def test_lists(here: Path) -> None:
     samplers = run("samplers").output
     assert all(name in samplers for name in (*SAMPLERS, *SCHEDULES))

@@ -20,6 +20,7 @@ app = typer.Typer(
 for command in (
     edits.edit,
     edits.generate,
+    edits.sweep,
     tables.noise,
     tables.samplers,
     tables.presets,

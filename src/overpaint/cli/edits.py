@@ -1,4 +1,4 @@
-"""``overpaint edit`` and ``overpaint generate``."""
+"""``overpaint edit``, ``overpaint generate`` and ``overpaint sweep``."""
 
 import re
 from collections.abc import Iterator
@@ -14,10 +14,11 @@ from overpaint.cli.options import (
     ModelOption,
     err,
     out,
+    read_strengths,
     warn,
     with_edit_options,
 )
-from overpaint.errors import OutputError
+from overpaint.errors import OutputError, ParameterError
 from overpaint.params import PROMPT_ADVICE
 
 if TYPE_CHECKING:
@@ -79,6 +80,40 @@ def generate(
     EditParams(prompt=prompt, **options)
     images.check_target(target)
     _run(None, prompt, options, target, count, model, device, dtype, download)
+
+
+@with_edit_options
+def sweep(
+    image: Annotated[Path, typer.Argument(help="The picture to edit.")],
+    prompt: Annotated[str, typer.Argument(help=f"What the result shows. {PROMPT_ADVICE}")],
+    options: dict[str, Any],
+    strengths: Annotated[str, typer.Option(help="Strengths, with commas between.")] = "0.2,0.4,0.6,0.8",
+    out_file: Annotated[Path, typer.Option("--out", "-o", help="The sheet to write.")] = Path("sweep.png"),
+    model: ModelOption = "embedded",
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    download: DownloadOption = False,
+) -> None:
+    """One edit at several strengths, in one batch: a sheet with what the model starts from above each result."""
+    from overpaint import decode, images
+    from overpaint.params import EditParams
+    from overpaint.sheet import Panel, sheet
+
+    wanted = read_strengths(strengths)
+    if "strength" in options:
+        raise ParameterError("strength", "does not go with a sweep; --strengths names all of them")
+    EditParams(prompt=prompt, **options)
+    images.check_target(out_file)
+    picture = decode.load(image)
+    with _open_editor(model, device, dtype, download) as editor, err.status("editing ..."):
+        results = editor.sweep(picture, prompt, strengths=wanted, **options)
+        starts = editor.noised(picture, wanted, **{**options, "seed": results[0].seed})
+    above = [Panel(r.image, f"strength {r.params.strength:g}", f"{r.signal:.0%} of the picture left") for r in starts]
+    below = [Panel(r.image, "edited from there") for r in results]
+    out_file.parent.mkdir(parents=True, exist_ok=True)
+    sheet([above, below]).save(out_file)
+    out.print(f"{out_file}  {len(wanted)} strengths, seed {results[0].seed}", soft_wrap=True, markup=False)
+    warn(results[-1].warnings)
 
 
 def _run(

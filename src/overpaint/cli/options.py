@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from overpaint.errors import OverpaintError
+from overpaint.errors import OverpaintError, ParameterError
 from overpaint.params import Spec, specs
 
 INTERRUPTED = 130
@@ -87,6 +87,17 @@ def _leave() -> NoReturn:
     err.print("interrupted")
     sys.stdout.flush()
     os._exit(INTERRUPTED)
+
+
+def read_strengths(text: str) -> list[float]:
+    """``".2,.4"`` -> [0.2, 0.4]; each in (0, 1]."""
+    try:
+        values = [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise ParameterError("strengths", f"are {text!r}, must be numbers with commas between, as .2,.4,.6") from None
+    if not values or not all(0 < v <= 1 for v in values):
+        raise ParameterError("strengths", f"are {text!r}, each must be above 0 and at most 1")
+    return values
 
 
 def warn(texts: tuple[str, ...]) -> None:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from overpaint.cli.options import ModelOption, err, out
-from overpaint.errors import OverpaintError, ParameterError
+from overpaint.cli.options import ModelOption, err, out, read_strengths
+from overpaint.errors import OverpaintError
 
 if TYPE_CHECKING:
     from overpaint.levels import Survival
 
+PANELS_A_ROW = 6
 DEFAULT_STRENGTHS = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
 
 
@@ -33,17 +34,6 @@ def noise(
     out.print(survival_table(lines))
     if image is not None:
         _noised_strip(model, image, wanted, out_file)
-
-
-def read_strengths(text: str) -> list[float]:
-    """``".2,.4"`` -> [0.2, 0.4]; each in (0, 1]."""
-    try:
-        values = [float(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise ParameterError("strengths", f"are {text!r}, must be numbers with commas between, as .2,.4,.6") from None
-    if not values or not all(0 < v <= 1 for v in values):
-        raise ParameterError("strengths", f"are {text!r}, each must be above 0 and at most 1")
-    return values
 
 
 def survival_table(lines: "list[Survival]") -> Table:
@@ -73,7 +63,7 @@ def _noised_strip(model: str, image: Path, strengths: list[float], target: Path)
         noised = editor.noised(image, strengths)
     panels = [Panel(images.to_pil(before.pixels), "the picture")]
     panels += [Panel(r.image, f"{r.params.strength:g}", f"{r.signal:.0%} left") for r in noised]
-    sheet([panels], width=192).save(target)
+    sheet([panels[i : i + PANELS_A_ROW] for i in range(0, len(panels), PANELS_A_ROW)], width=256).save(target)
     out.print(f"{target}  noised to each strength and decoded", soft_wrap=True, markup=False)
 
 
