@@ -3,7 +3,6 @@
 ``python tests/parity.py`` prints the table of docs/samplers.md.
 """
 
-import inspect
 import sys
 from dataclasses import replace
 from functools import cache
@@ -13,6 +12,7 @@ from typing import Any
 import diffusers
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+from peers import PEERS, peer
 from torch import Tensor
 
 from overpaint import decode, images
@@ -23,21 +23,6 @@ from overpaint.model import DiffusionModel
 from overpaint.samplers import SamplerName, rows_for
 from overpaint.trajectory import Trajectory
 
-PEERS: dict[SamplerName, tuple[str, dict[str, Any]]] = {
-    "ddim": ("DDIMScheduler", {}),
-    "ddpm": ("DDPMScheduler", {}),
-    "euler": ("EulerDiscreteScheduler", {}),
-    "euler_a": ("EulerAncestralDiscreteScheduler", {}),
-    "heun": ("HeunDiscreteScheduler", {}),
-    "dpm2": ("KDPM2DiscreteScheduler", {}),
-    "lms": ("LMSDiscreteScheduler", {}),
-    "deis": ("DEISMultistepScheduler", {}),
-    "dpm++2m": ("DPMSolverMultistepScheduler", {}),
-    "dpm++3m": ("DPMSolverMultistepScheduler", {"solver_order": 3}),
-    "dpm++2m_sde": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
-    "unipc": ("UniPCMultistepScheduler", {}),
-    "lcm": ("LCMScheduler", {}),
-}
 # what diffusers does otherwise on purpose or by habit, and what is compared instead (docs/samplers.md)
 ONLY_FROM_THE_START = {"lms"}  # entered midway it uses memory that it does not have
 ENDS_AT_T0 = {"deis"}  # its last level is t = 0, not clean
@@ -73,33 +58,16 @@ def levels_of_the_peer(sampler: SamplerName, levels: list[Level], model: Diffusi
     if sampler in ENDS_AT_T0:
         return [*levels[:-1], model.noise.at(0)]
     if sampler in OWN_GRID:
-        peer = scheduler(sampler, model)
-        peer.set_timesteps(steps, original_inference_steps=50)
-        return [*(model.noise.at(int(t)) for t in peer.timesteps[1 - len(levels) :]), CLEAN]
+        theirs = scheduler(sampler, model)
+        theirs.set_timesteps(steps, original_inference_steps=50)
+        return [*(model.noise.at(int(t)) for t in theirs.timesteps[1 - len(levels) :]), CLEAN]
     return levels
 
 
 def scheduler(sampler: SamplerName, model: DiffusionModel) -> Any:
-    name, options = PEERS[sampler]
-    kind = getattr(diffusers, name)
     config = diffusers.DDIMScheduler.load_config(model.folder / "scheduler")
-    wanted = {
-        **{
-            k: config[k]
-            for k in ("beta_start", "beta_end", "beta_schedule", "prediction_type", "rescale_betas_zero_snr")
-        },
-        "timestep_spacing": "trailing",
-        "set_alpha_to_one": True,
-        "steps_offset": 0,
-        "clip_sample": False,
-        **options,
-    }
-    return kind(**{k: v for k, v in wanted.items() if k in inspect.signature(kind.__init__).parameters})
-
-
-def knows_zero_snr(sampler: SamplerName) -> bool:
-    """Whether diffusers' scheduler can rescale to zero terminal SNR."""
-    return "rescale_betas_zero_snr" in inspect.signature(getattr(diffusers, PEERS[sampler][0]).__init__).parameters
+    words = ("beta_start", "beta_end", "beta_schedule", "prediction_type", "rescale_betas_zero_snr")
+    return peer(sampler, **{word: config[word] for word in words})
 
 
 def theirs(

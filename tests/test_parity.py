@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from conftest import EXAMPLES, TinyCheckpoints, random_picture
-from parity import ONLY_FROM_THE_START, PEERS, difference, knows_zero_snr, ours, theirs
+from parity import ONLY_FROM_THE_START, difference, ours, theirs
+from peers import PEERS, knows_zero_snr
 
 from overpaint.decode import load
 from overpaint.images import resize

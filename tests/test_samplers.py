@@ -19,6 +19,7 @@ import torch
 from diffusers import schedulers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peers import PEERS, PLAIN, taken
 from torch import Tensor
 
 from overpaint.levels import CLEAN, SCHEDULES, DiffusionNoise, FlowNoise, Level, Noise, ScheduleName, karras, levels_for
@@ -29,24 +30,8 @@ from overpaint.trajectory import Hold, Trajectory, draw_noise
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
 TOLERANCE = 1e-5
-TABLE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "timestep_spacing": "trailing"}
-UNCLIPPED = {"clip_sample": False, "set_alpha_to_one": True}
+TABLE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 FLOW = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": 3.0}
-PEERS: dict[SamplerName, tuple[str, dict[str, Any]]] = {
-    "ddim": ("DDIMScheduler", UNCLIPPED),
-    "ddpm": ("DDPMScheduler", UNCLIPPED),
-    "euler": ("EulerDiscreteScheduler", {}),
-    "euler_a": ("EulerAncestralDiscreteScheduler", {}),
-    "heun": ("HeunDiscreteScheduler", {}),
-    "dpm2": ("KDPM2DiscreteScheduler", {}),
-    "lms": ("LMSDiscreteScheduler", {}),
-    "deis": ("DEISMultistepScheduler", {}),
-    "dpm++2m": ("DPMSolverMultistepScheduler", {}),
-    "dpm++3m": ("DPMSolverMultistepScheduler", {"solver_order": 3}),
-    "dpm++2m_sde": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
-    "unipc": ("UniPCMultistepScheduler", {}),
-    "lcm": ("LCMScheduler", UNCLIPPED),
-}
 FLOW_PEERS: dict[SamplerName, tuple[str, dict[str, Any]]] = {
     "euler": ("FlowMatchEulerDiscreteScheduler", {"shift": 3.0}),
     "lcm": ("FlowMatchLCMScheduler", {"shift": 3.0}),
@@ -91,8 +76,7 @@ def run(rows: Sequence[Row], believe: Believe) -> Tensor:
 def scheduler(kind: str, **config: Any) -> Any:
     """A fresh scheduler, of what it knows of Stable Diffusion's config and ``config``; some take half a second."""
     cls = getattr(schedulers, kind)
-    known = inspect.signature(cls.__init__).parameters
-    return cls(**{k: v for k, v in {**TABLE, **config}.items() if k in known})
+    return cls(**taken(cls, {**PLAIN, **TABLE, **config}))
 
 
 def table(**config: Any) -> DiffusionNoise:
@@ -192,7 +176,7 @@ def test_a_wrong_coefficient_is_noticed(name: SamplerName, monkeypatch: pytest.M
 @pytest.mark.parametrize(("steps", "strength"), [(4, 1.0), (4, 0.6), (8, 0.5)])
 def test_lcm_on_its_own_training_grid(steps: int, strength: float, monkeypatch: pytest.MonkeyPatch):
     """LCM's own timesteps are among the 50 it was distilled on; our rows take any levels."""
-    peer = Peer("LCMScheduler", monkeypatch, **UNCLIPPED)
+    peer = Peer("LCMScheduler", monkeypatch)
     peer.scheduler.set_timesteps(steps, original_inference_steps=50, strength=strength)
     levels = [*map(peer.noise.at, peer.scheduler.timesteps.tolist()), CLEAN]
     rows = rows_for("lcm", levels, peer.noise.at_ratio)
