@@ -32,6 +32,9 @@ def test_every_kind_of_source_is_the_same_picture(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(png(RGB))
     tensor = torch.from_numpy(RGB).permute(2, 0, 1)
+    assert np.array_equal(load(tensor[None]).pixels, RGB)
+    assert np.array_equal(load(tensor.permute(1, 2, 0)).pixels, RGB)
+    assert np.abs(load((tensor / 255).bfloat16()).rgb.astype(int) - RGB).max() <= 1
     sources = [
         path,
         str(path),

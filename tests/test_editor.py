@@ -203,8 +203,9 @@ def test_variations_are_their_edits_alone(editor: Editor) -> None:
     assert [r.seed for r in results] == [SEED_MAX - 1, SEED_MAX, 0]
     alone = editor.edit(PICTURE, "a lake", seed=0, **options)
     assert np.array_equal(results[2].pixels, alone.pixels)
-    with pytest.raises(ParameterError, match="n: "):
-        editor.variations(PICTURE, "", n=0)
+    for n in (0, 2.5, 1001):
+        with pytest.raises(ParameterError, match="n: "):
+            editor.variations(PICTURE, "", n=n)  # type: ignore[arg-type]
 
 
 def test_noised_shows_what_survives(editor: Editor) -> None:

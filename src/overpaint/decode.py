@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias, Union
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, Union, cast
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
@@ -34,7 +34,7 @@ def load(source: Source) -> Picture:
     Args:
         source: a path ("-" is standard input), the bytes of a file, an open binary file, a PIL image, a ``Picture`` (as
             it is), or an array or tensor: uint8 (0..255), uint16 (0..65535) or float (0..1), of shape [h, w],
-            [h, w, 1], [h, w, 3] or [h, w, 4]; tensors with channels first.
+            [h, w, 1], [h, w, 3] or [h, w, 4]; tensors with channels first, also as a batch of one.
 
     Raises:
         ImageError: saying what is wrong with the picture.
@@ -46,8 +46,7 @@ def load(source: Source) -> Picture:
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if hasattr(source, "permute") and hasattr(source, "detach"):
-        x = source.detach().cpu()
-        return _from_array((x.permute(1, 2, 0) if x.ndim == 3 else x).numpy())
+        return _from_tensor(cast("Tensor", source))
     name, data = _read(source)
     if not data:
         raise ImageError(f"{name} is empty")
@@ -197,6 +196,15 @@ _TURNS = {
     7: lambda x: x.transpose(1, 0, 2)[::-1, ::-1],
     8: lambda x: np.rot90(x),
 }
+
+
+def _from_tensor(x: "Tensor") -> Picture:
+    """[c, h, w], a batch of one of these, [h, w], or, where it can only be meant so, [h, w, c]."""
+    x = x.detach().cpu()
+    x = x.float() if x.is_floating_point() else x
+    x = x[0] if x.ndim == 4 and len(x) == 1 else x
+    channels_first = x.ndim == 3 and x.shape[0] in (1, 3, 4)
+    return _from_array((x.permute(1, 2, 0) if channels_first else x).numpy())
 
 
 def _from_array(x: Pixels) -> Picture:

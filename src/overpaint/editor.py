@@ -217,8 +217,8 @@ class Editor:
 
 def seeds_of(request: EditRequest, n: int) -> list[EditRequest]:
     """The request with seeds seed, seed+1, ... (mod 2^53), ``n`` of them."""
-    if not 1 <= n <= MAX_VARIATIONS:
-        raise ParameterError("n", f"is {n}, must be from 1 to {MAX_VARIATIONS}")
+    if not isinstance(n, int) or not 1 <= n <= MAX_VARIATIONS:
+        raise ParameterError("n", f"is {n!r}, must be a whole number from 1 to {MAX_VARIATIONS}")
     first = _with_a_seed(request).params.seed or 0
     return [request.replace(seed=(first + i) % (SEED_MAX + 1)) for i in range(n)]
 
