@@ -115,7 +115,7 @@ def test_sweep(here: Path) -> None:
     done = run("sweep", "in.png", "a lake", "--strengths", ".3,.7", "--steps", 4, "--size", "64x48", "--seed", 3)
     assert done.exit_code == 0, done.output
     assert "2 strengths, seed 3" in done.output
-    height, width, _ = pixels_of("sweep.png").shape
+    height, width, _ = pixels_of("in-sweep.png").shape
     assert width > 2 * 320
     assert height > 2 * 240
     assert run("sweep", "in.png", "a lake", "-s", 0.5).exit_code == 2
@@ -189,3 +189,22 @@ def test_interrupted_is_130_and_leaves_nothing_broken(here: Path) -> None:
     assert done.returncode == 130
     assert done.stderr.strip() == "interrupted"
     assert {p.name for p in here.iterdir()} == {"in.png"}
+
+
+def test_no_command_writes_over_its_input_or_over_earlier_results(here: Path) -> None:
+    picture = (here / "in.png").read_bytes()
+    for name in ("in-noise.png", "in-sweep.png", "a-1.png", "in-edit-2.png"):
+        (here / name).write_bytes(picture)
+    assert run("edit", "a-1.png", "x", "-o", "a.png", "--count", 2, *QUICK).exit_code == 2
+    assert run("noise", "--image", "in-noise.png", "-o", "in-noise.png").exit_code == 2
+    assert run("noise", "--strengths", ".5", "--image", "in.png").exit_code == 0
+    assert run("edit", "in.png", "x", "--count", 2, *QUICK).exit_code == 0
+    assert all((here / name).read_bytes() == picture for name in ("in.png", "in-noise.png", "in-sweep.png", "a-1.png"))
+    assert (here / "in-edit-2.png").read_bytes() == picture
+    assert {p.name for p in here.glob("in-edit*")} == {"in-edit-2.png", "in-edit-2-1.png", "in-edit-2-2.png"}
+    assert (here / "in-noise-2.png").exists()
+
+
+def test_long_prompts_make_names_that_can_be_written(here: Path) -> None:
+    done = run("generate", "夜" * 300, "--steps", 1, "--size", "64x64")
+    assert done.exit_code == 0, done.output

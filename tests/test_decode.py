@@ -161,10 +161,19 @@ def test_what_changed_on_the_way_is_noted() -> None:
     assert "first frame" in animated.notes[0]
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "LAB", "LA", "RGBA", "PA", "I;16", "F"])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "LAB", "LA", "RGBA", "PA", "I;16"])
 def test_every_mode_becomes_colour(mode: str) -> None:
     im = Image.new(mode, (8, 6)) if mode in ("PA", "I;16") else Image.fromarray(RGBA).convert("RGB").convert(mode)
     assert load(im).rgb.shape[2] == 3
+
+
+def test_float_pictures_lie_in_0_to_1() -> None:
+    x = RGB[..., 0].astype(np.float32) / 255
+    assert np.array_equal(load(Image.fromarray(x)).rgb[..., 1], RGB[..., 0])
+    with pytest.raises(ImageError, match=r"0\.\.1"):
+        load(Image.fromarray(x * 255))
+    with pytest.raises(ImageError, match="no pixels"):
+        load(Image.new("RGB", (0, 5)))
 
 
 def test_cmyk_is_not_inverted() -> None:

@@ -1,6 +1,8 @@
 """The library as its users call it."""
 
 import inspect
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -246,3 +248,60 @@ def test_context_manager_and_paths(tmp_path: Path) -> None:
 def test_params_are_a_value() -> None:
     assert EditParams(prompt="a") == EditParams(prompt="a")
     assert hash(EditParams(seed=1)) == hash(EditParams(seed=1))
+
+
+def test_generate_is_strength_1_at_any_output_size(editor: Editor) -> None:
+    """Also where the output has another shape than the bucket."""
+    options = {"steps": 2, "seed": 3, "size": "64x64"}
+    edited = editor.edit(random_picture(90, 40), "a lake", strength=1, **options)
+    generated = editor.generate("a lake", output_size=(90, 40), **options)
+    assert np.array_equal(edited.pixels, generated.pixels)
+
+
+def test_arrays_are_copied(editor: Editor) -> None:
+    """The caller may go on using a buffer, and a result is the caller's own."""
+    buffer = PICTURE.copy()
+    result = editor.edit(buffer, "", strength=0)
+    assert not np.shares_memory(result.pixels, buffer)
+    assert result.pixels.flags.writeable
+
+    def frames() -> Iterator[EditRequest]:
+        for value in (10, 200):
+            buffer[:] = value
+            yield EditRequest(buffer, "a lake", strength=0.3, detail=1.0, **QUICK)
+
+    results = {r.index: r for r in editor.edit_many(frames())}
+    assert results[0].pixels.mean() + 50 < results[1].pixels.mean()
+
+
+def test_cancel_keeps_its_word(editor: Editor) -> None:
+    """What ``cancel`` promised at the last step is what happens."""
+    for _ in range(5):
+        job = editor.submit(EditRequest(PICTURE, "a lake", strength=0.3, **QUICK))
+        promised = [job.cancel() for event in job.events() if event.step == event.steps]
+        assert isinstance(job.exception(), EditCancelled) == promised[0]
+
+
+def test_many_of_one_open_file(editor: Editor) -> None:
+    source = BytesIO(editor.edit(PICTURE, "", strength=0)._repr_png_())
+    assert len(editor.variations(source, "a lake", n=2, strength=0.3, steps=4, size="64x64")) == 2
+
+
+def test_replace_is_checked_as_a_new_request(editor: Editor) -> None:
+    request = EditRequest(None, "a lake")
+    for strength in (0, 0.3):
+        with pytest.raises(ParameterError, match="without a picture"):
+            request.replace(strength=strength)
+    with pytest.raises(TypeError, match="use steps="):
+        request.replace(num_inference_steps=4)  # type: ignore[call-arg]
+    with pytest.raises(ImageError, match="generate"):
+        editor.edit(None, "a lake")  # type: ignore[arg-type]
+
+
+def test_resolved_params_make_the_same_again(editor: Editor) -> None:
+    picture = random_picture(101, 37)
+    first = editor.edit(picture, "a lake", strength=0.3, steps=4, size="64x64", output_size="working", seed=1)
+    again = editor.edit(
+        picture, "a lake", strength=0.3, steps=4, size=first.params.size, output_size=first.params.output_size, seed=1
+    )
+    assert np.array_equal(first.pixels, again.pixels)

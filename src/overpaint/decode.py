@@ -94,6 +94,8 @@ def _guarded(im: Image.Image, name: str) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _from_pil(im)
+    except ImageError:
+        raise
     except Exception as e:
         raise ImageError(f"{name} is broken or cut off ({im.format or im.mode}): {e}") from e
 
@@ -101,6 +103,8 @@ def _guarded(im: Image.Image, name: str) -> Picture:
 def check_size(size: tuple[int, int], name: str) -> None:
     """Refuse what is too large to be edited; ``size`` is (width, height)."""
     w, h = size
+    if w * h == 0:
+        raise ImageError(f"{name} is {w}x{h}: it has no pixels")
     if w * h > MAX_PIXELS:
         raise ImageError(f"{name} is {w}x{h} = {w * h / 1e6:.0f} megapixels, at most {MAX_PIXELS / 1e6:.0f} are taken")
     if max(w, h) > SIDE_MAX:
@@ -112,6 +116,8 @@ def _from_pil(im: Image.Image) -> Picture:
     im.load()
     im, note = _upright(im)
     notes += note
+    if im.mode == "F":
+        return _from_array(np.asarray(im))
     if im.mode.startswith("I"):  # 16-bit grey
         grey = np.asarray(im).clip(0, 65535).astype(np.uint16)
         return Picture(np.dstack([grey] * 3), notes=tuple(notes))
@@ -122,7 +128,7 @@ def _from_pil(im: Image.Image) -> Picture:
         im = im.convert("RGB")
     im, note = _to_srgb(im, profile)
     notes += note
-    x = np.asarray(im)
+    x = np.array(im)
     if im.mode == "RGBA":
         return Picture(np.ascontiguousarray(x[..., :3]), np.ascontiguousarray(x[..., 3]), tuple(notes))
     return Picture(x, notes=tuple(notes))
@@ -223,6 +229,6 @@ def _from_array(x: Pixels) -> Picture:
 
 
 def _split(x: Pixels, notes: tuple[str, ...]) -> Picture:
-    """[h, w, 3] or [h, w, 4] as a picture with its alpha apart."""
-    alpha = np.ascontiguousarray(x[..., 3]) if x.shape[2] == 4 else None
-    return Picture(np.ascontiguousarray(x[..., :3]), alpha, notes)
+    """[h, w, 3] or [h, w, 4] as a picture with its alpha apart; copies, so the caller may go on using the array."""
+    alpha = np.array(x[..., 3], order="C") if x.shape[2] == 4 else None
+    return Picture(np.array(x[..., :3], order="C"), alpha, notes)

@@ -7,7 +7,7 @@
 import time
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict, Unpack, cast
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -58,20 +58,29 @@ class EditRequest:
     def __init__(self, image: Source | None, prompt: str = "", **options: Unpack[EditOptions]) -> None:
         given: dict[str, Any] = dict(options)
         reject_unknown([name for name in given if name not in EditOptions.__annotations__])
-        if image is None:
-            if given.get("strength") not in (None, 1):
-                raise ParameterError(
-                    "strength", f"is {given['strength']} without a picture; only 1 generates from nothing"
-                )
-            given["strength"] = 1.0
         self.image = image
-        self.params = EditParams(prompt=prompt, **given)
+        self.params = self._checked(EditParams(prompt=prompt, **given))
 
     def replace(self, **options: Unpack[EditOptions]) -> "EditRequest":
         """The same request with other options."""
+        given: dict[str, Any] = dict(options)
+        reject_unknown([name for name in given if name not in EditOptions.__annotations__])
         changed = copy(self)
-        changed.params = replace(self.params, **cast("dict[str, Any]", options))
+        changed.params = self._checked(replace(self.params, **given))
         return changed
+
+    def loaded(self) -> "EditRequest":
+        """The same request with its picture read, for making many of it."""
+        changed = copy(self)
+        changed.image = None if self.image is None else decode.load(self.image)
+        return changed
+
+    def _checked(self, params: EditParams) -> EditParams:
+        if self.image is not None:
+            return params
+        if params.strength not in (None, 1):
+            raise ParameterError("strength", f"is {params.strength} without a picture; only 1 generates from nothing")
+        return replace(params, strength=1.0)
 
     def __repr__(self) -> str:
         return f"EditRequest({self.params})"
@@ -168,18 +177,17 @@ def prepare(request: EditRequest, model: DiffusionModel, index: int = 0, kind: t
     """Read, fit and resolve a request, and write its rows. Raises ``ParameterError`` or ``ImageError``."""
     given = request.params
     picture = None if request.image is None else decode.load(request.image)
-    if picture is not None and given.output_size not in (None, "working"):
-        assert given.output_size is not None
-        how = given.fit or our_default("fit")  # presets and cards have no say in it
-        picture = images.fit(picture, parse_size(given.output_size), how)
+    how = given.fit or our_default("fit")  # presets and cards have no say in it
+    asked = None if given.output_size in (None, "working") else parse_size(given.output_size or "")
+    if asked is not None:
+        if asked[0] * asked[1] > decode.MAX_PIXELS:
+            raise ParameterError("output_size", f"is {_as_text(asked)}, at most {decode.MAX_PIXELS:,} pixels are made")
+        picture = picture and images.fit(picture, asked, how)
     box = _working_box(given, picture, model)
-    inner = box if picture is None else images.inner_size(picture.size, box)
-    if given.output_size == "working" and picture is not None:
-        picture = images.fit(picture, inner, "stretch")
-    if picture is not None:
-        output = picture.size
-    else:
-        output = box if given.output_size in (None, "working") else parse_size(given.output_size or "")
+    shape = picture.size if picture is not None else asked or box
+    inner = images.inner_size(shape, box)
+    output = inner if given.output_size == "working" else shape
+    picture = picture and images.fit(picture, output, how)
     params = resolve(given, model.card, size=_as_text(box), output_size=_as_text(output))
     working = _round_up(box, model)
     if working[0] * working[1] > MAX_WORKING_PIXELS:
@@ -195,7 +203,8 @@ def prepare(request: EditRequest, model: DiffusionModel, index: int = 0, kind: t
         levels = levels_for(params.strength, params.steps, params.schedule, model.noise)
         rows = rows_for(params.sampler, levels, model.noise.at_ratio)
     notes = picture.notes if picture is not None else ()
-    warnings = [*notes, *advice(params, signal_of(params, levels)), *_enlarged(params, inner, output)]
+    promises = advice(params, signal_of(params, levels)) if picture is not None else []
+    warnings = [*notes, *promises, *_enlarged(params, inner, output)]
     return kind(params, picture, canvas, inner, working, levels, rows, warnings, index)
 
 

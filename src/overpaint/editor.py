@@ -12,7 +12,7 @@ from overpaint.card import Card
 from overpaint.decode import Source
 from overpaint.edit_task import EditOptions, EditRequest, EditTask, NoisedTask, prepare
 from overpaint.engine import Engine
-from overpaint.errors import OverpaintError, ParameterError
+from overpaint.errors import ImageError, OverpaintError, ParameterError
 from overpaint.job import EditJob, StepEvent
 from overpaint.levels import ScheduleName
 from overpaint.model import DeviceName, DiffusionModel, DtypeName
@@ -103,6 +103,8 @@ class Editor:
             ParameterError, ImageError: what is wrong with the request. EditFailed: the network failed.
         """
         reject_unknown(list(unknown))
+        if image is None:
+            raise ImageError("the picture is None; it may not have been read. generate() needs none")
         request = EditRequest(
             image,
             prompt,
@@ -219,6 +221,7 @@ def seeds_of(request: EditRequest, n: int) -> list[EditRequest]:
     """The request with seeds seed, seed+1, ... (mod 2^53), ``n`` of them."""
     if not isinstance(n, int) or not 1 <= n <= MAX_VARIATIONS:
         raise ParameterError("n", f"is {n!r}, must be a whole number from 1 to {MAX_VARIATIONS}")
+    request = request.loaded()
     first = _with_a_seed(request).params.seed or 0
     return [request.replace(seed=(first + i) % (SEED_MAX + 1)) for i in range(n)]
 
@@ -227,7 +230,7 @@ def _to_sweep(request: EditRequest) -> EditRequest:
     """With its seed drawn and its strength open."""
     if request.params.strength is not None:
         raise ParameterError("strength", "does not go with strengths=; name all of them there")
-    return _with_a_seed(request)
+    return _with_a_seed(request.loaded())
 
 
 def _with_a_seed(request: EditRequest) -> EditRequest:

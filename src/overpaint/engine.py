@@ -8,6 +8,7 @@ a ``Trajectory`` and finish it. The engine knows nothing of pictures.
 Who is next is one policy: the edit with the least work left (in network rows), less the rows that others were given
 while it waited. So short edits don't queue behind long ones, and none starves: once an edit has waited for as many rows
 as it has left, whatever arrives later comes after it. Edits of one latent size share a call while there is room in it.
+At most ``MAX_ACTIVE`` edits are in flight; beyond that they are taken in the order in which they came.
 """
 
 import queue
@@ -231,6 +232,9 @@ class Engine:
         except Exception as e:
             self._end(item, _as_ours(e))
         else:
+            if not item.job.settle():
+                self._end(item, EditCancelled("cancelled after its last step"))
+                return
             self._active.remove(item)
             item.job.set_result(result)
 

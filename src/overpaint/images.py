@@ -157,9 +157,10 @@ def save(pixels: Pixels, path: str | os.PathLike[str]) -> None:
 
 
 def write_atomically(target: Path, data: bytes) -> None:
-    """Write beside the target and rename: under its final name a file is whole or not there (restic's order)."""
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    """Write beside the target and rename: under its final name a file is whole or not there. Makes the folder."""
+    partial = target.with_name(f".{os.getpid()}.partial")  # short, so that any name that can be written is
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as f:
             f.write(data)
             f.flush()

@@ -68,6 +68,7 @@ class EditJob(Future[Any]):
         self.preview = preview
         self.cancel_asked = False
         self._claimed = False  # by the engine, which will end it, or by a cancel that came first
+        self._settled = False
         self._events: list[StepEvent] = []
         self._news = threading.Condition()
         self.add_done_callback(lambda _: self.tell(None))
@@ -77,9 +78,10 @@ class EditJob(Future[Any]):
 
         False if it is already done.
         """
-        if self.done():
-            return False
-        self.cancel_asked = True
+        with self._news:
+            if self.done() or self._settled:
+                return False
+            self.cancel_asked = True
         if self.claim():
             self.set_exception(EditCancelled("cancelled before it was started"))
         return True
@@ -102,6 +104,12 @@ class EditJob(Future[Any]):
             seen += len(fresh)
             if not fresh and self.done():
                 return
+
+    def settle(self) -> bool:
+        """The engine's: from here on the job ends with its result; False if its cancelling was promised before."""
+        with self._news:
+            self._settled = not self.cancel_asked
+        return self._settled
 
     def tell(self, event: StepEvent | None) -> None:
         """The engine's: report a step, or (None) that the job has ended."""

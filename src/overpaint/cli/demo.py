@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from overpaint.cli.options import err, out
+from overpaint.cli.options import err
+from overpaint.cli.outputs import say, write_sheet
 from overpaint.params import PresetName
 
 if TYPE_CHECKING:
@@ -86,10 +87,9 @@ def demo(
             results[outcome.index] = outcome
             if outcome.index == 0:  # the first to be done: something to look at while the others are made
                 outcome.save(night_file)
-                out.print(f"{night_file}  a photo turned to night, at its own size", soft_wrap=True, markup=False)
+                say(night_file, "a photo turned to night, at its own size")
             bar.advance(task)
     _sheet(results, sheet_file)
-    out.print(f"{sheet_file}  {len(results)} edits, each with its command", soft_wrap=True, markup=False)
 
 
 def _sheet(results: "dict[int, EditResult]", target: Path) -> None:
@@ -105,4 +105,4 @@ def _sheet(results: "dict[int, EditResult]", target: Path) -> None:
                 title = f"{example.title}, strength {results[i].params.strength:g}"
                 row.append(Panel(results[i].image, title, example.command))
         rows.append(row)
-    sheet(rows, width=400).save(target)
+    write_sheet(sheet(rows, width=400), target, f"{len(results)} edits, each with its command")

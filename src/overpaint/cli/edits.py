@@ -13,12 +13,12 @@ from overpaint.cli.options import (
     DtypeOption,
     ModelOption,
     err,
-    out,
     read_strengths,
     warn,
     with_edit_options,
 )
-from overpaint.errors import OutputError, ParameterError
+from overpaint.cli.outputs import plan, say, write_sheet
+from overpaint.errors import ParameterError
 from overpaint.params import PROMPT_ADVICE
 
 if TYPE_CHECKING:
@@ -49,16 +49,16 @@ def edit(
     """Edit a picture under a prompt; its structure survives as far as the strength lets it."""
     from overpaint import decode, images
     from overpaint.params import EditParams
+    from overpaint.sheet import side_by_side
 
-    target = out or _free_name(Path(f"{image.stem}-edit.png"))
-    if target.resolve() == image.resolve():
-        raise OutputError(f"{target} is the input; name another output")
     EditParams(prompt=prompt, **options)  # what is wrong is told before torch is imported and a model loaded
-    images.check_target(target)
+    paths = plan(out, f"{image.stem}-edit.png", [image], count, compare)
     before = decode.load(image)
-    results = _run(before, prompt, options, target, count, model, device, dtype, download)
+    results = _run(before, prompt, options, paths[:count], model, device, dtype, download)
     if compare:
-        _compare(before, results, target)
+        after = [r.image for r in results]
+        shown = images.to_pil(images.fit(before, after[0].size, results[0].params.fit).pixels)
+        write_sheet(side_by_side([shown, *after]), paths[-1], "before | after")
 
 
 @with_edit_options
@@ -73,13 +73,10 @@ def generate(
     download: DownloadOption = False,
 ) -> None:
     """Make a picture from nothing: an edit of strength 1, without an input."""
-    from overpaint import images
     from overpaint.params import EditParams
 
-    target = out or _free_name(Path(f"{_slug(prompt)}.png"))
     EditParams(prompt=prompt, **options)
-    images.check_target(target)
-    _run(None, prompt, options, target, count, model, device, dtype, download)
+    _run(None, prompt, options, plan(out, f"{_slug(prompt)}.png", [], count), model, device, dtype, download)
 
 
 @with_edit_options
@@ -88,14 +85,14 @@ def sweep(
     prompt: Annotated[str, typer.Argument(help=f"What the result shows. {PROMPT_ADVICE}")],
     options: dict[str, Any],
     strengths: Annotated[str, typer.Option(help="Strengths, with commas between.")] = "0.2,0.4,0.6,0.8",
-    out_file: Annotated[Path, typer.Option("--out", "-o", help="The sheet to write.")] = Path("sweep.png"),
+    out: OutOption = None,
     model: ModelOption = "embedded",
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     download: DownloadOption = False,
 ) -> None:
     """One edit at several strengths, in one batch: a sheet with what the model starts from above each result."""
-    from overpaint import decode, images
+    from overpaint import decode
     from overpaint.params import EditParams
     from overpaint.sheet import Panel, sheet
 
@@ -103,16 +100,14 @@ def sweep(
     if "strength" in options:
         raise ParameterError("strength", "does not go with a sweep; --strengths names all of them")
     EditParams(prompt=prompt, **options)
-    images.check_target(out_file)
+    (target,) = plan(out, f"{image.stem}-sweep.png", [image])
     picture = decode.load(image)
     with _open_editor(model, device, dtype, download) as editor, err.status("editing ..."):
         results = editor.sweep(picture, prompt, strengths=wanted, **options)
         starts = editor.noised(picture, wanted, **{**options, "seed": results[0].seed})
     above = [Panel(r.image, f"strength {r.params.strength:g}", f"{r.signal:.0%} of the picture left") for r in starts]
     below = [Panel(r.image, "edited from there") for r in results]
-    out_file.parent.mkdir(parents=True, exist_ok=True)
-    sheet([above, below]).save(out_file)
-    out.print(f"{out_file}  {len(wanted)} strengths, seed {results[0].seed}", soft_wrap=True, markup=False)
+    write_sheet(sheet([above, below]), target, f"{len(wanted)} strengths, seed {results[0].seed}")
     warn(results[-1].warnings)
 
 
@@ -120,8 +115,7 @@ def _run(
     picture: "Picture | None",
     prompt: str,
     options: dict[str, Any],
-    target: Path,
-    count: int,
+    targets: list[Path],
     model: str,
     device: str,
     dtype: str,
@@ -131,13 +125,11 @@ def _run(
     from overpaint.edit_task import EditRequest
 
     request = EditRequest(picture, prompt, **options)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    targets = [target] if count == 1 else [target.with_stem(f"{target.stem}-{i + 1}") for i in range(count)]
     results = []
     with _open_editor(model, device, dtype, download) as editor:
-        for path, result in zip(targets, _with_progress(editor, request, count), strict=True):
+        for path, result in zip(targets, _with_progress(editor, request, len(targets)), strict=True):
             result.save(path)
-            out.print(_summary(path, result), soft_wrap=True, markup=False)
+            say(path, _summary(result))
             results.append(result)
     warn(results[0].warnings)
     return results
@@ -166,33 +158,12 @@ def _with_progress(editor: "Editor", request: "EditRequest", count: int) -> "Ite
             yield editor.follow(job)
 
 
-def _summary(path: Path, result: "EditResult") -> str:
+def _summary(result: "EditResult") -> str:
     h, w = result.pixels.shape[:2]
     return (
-        f"{path}  {w}x{h}  seed {result.seed}  strength {result.params.strength:g} (t0 {result.t0}, "
+        f"{w}x{h}  seed {result.seed}  strength {result.params.strength:g} (t0 {result.t0}, "
         f"{result.signal:.0%} of the picture left)  {result.steps_run} steps  {result.seconds:.1f} s"
     )
-
-
-def _compare(before: "Picture", results: "list[EditResult]", target: Path) -> None:
-    from overpaint import images
-    from overpaint.sheet import side_by_side
-
-    after = [r.image for r in results]
-    shown = images.to_pil(images.fit(before, after[0].size, results[0].params.fit).pixels)
-    sheet_file = target.with_stem(f"{target.stem}-compare")
-    side_by_side([shown, *after]).save(sheet_file)
-    out.print(f"{sheet_file}  before | after", soft_wrap=True, markup=False)
-
-
-def _free_name(path: Path) -> Path:
-    """``path``, or with a number behind it the first that is not there yet: a default name never overwrites."""
-    number = 2
-    free = path
-    while free.exists():
-        free = path.with_stem(f"{path.stem}-{number}")
-        number += 1
-    return free
 
 
 def _slug(prompt: str) -> str:

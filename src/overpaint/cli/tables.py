@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from overpaint.cli.options import ModelOption, err, out, read_strengths
+from overpaint.cli.options import DownloadOption, ModelOption, err, out, read_strengths
+from overpaint.cli.outputs import plan, write_sheet
 from overpaint.errors import OverpaintError
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def noise(
     model: ModelOption = "embedded",
     strengths: Annotated[str, typer.Option(help="Strengths, with commas between.")] = DEFAULT_STRENGTHS,
     image: Annotated[Path | None, typer.Option(help="A picture to show noised to these strengths.")] = None,
-    out_file: Annotated[Path, typer.Option("--out", "-o", help="Where --image's strip goes.")] = Path("noise.png"),
+    out_file: Annotated[Path | None, typer.Option("--out", "-o", help="Where --image's strip goes.")] = None,
+    download: DownloadOption = False,
 ) -> None:
     """What survives of a picture at each strength, by the noise of the loaded model."""
     from overpaint.checkpoint import inspect
@@ -28,7 +30,7 @@ def noise(
     from overpaint.model import training_noise
 
     wanted = read_strengths(strengths)
-    checkpoint = inspect(model)
+    checkpoint = inspect(model, download=download)
     trained = training_noise(checkpoint)
     lines = [survival(s, trained, checkpoint.pixels_per_cell) for s in wanted]
     out.print(survival_table(lines))
@@ -50,12 +52,12 @@ def survival_table(lines: "list[Survival]") -> Table:
     return table
 
 
-def _noised_strip(model: str, image: Path, strengths: list[float], target: Path) -> None:
+def _noised_strip(model: str, image: Path, strengths: list[float], out_file: Path | None) -> None:
     from overpaint import decode, images
     from overpaint.editor import Editor
     from overpaint.sheet import Panel, sheet
 
-    images.check_target(target)
+    (target,) = plan(out_file, f"{image.stem}-noise.png", [image])
     before = decode.load(image)
     with err.status("loading the model ..."):
         editor = Editor(model)
@@ -63,8 +65,8 @@ def _noised_strip(model: str, image: Path, strengths: list[float], target: Path)
         noised = editor.noised(image, strengths)
     panels = [Panel(images.to_pil(before.pixels), "the picture")]
     panels += [Panel(r.image, f"{r.params.strength:g}", f"{r.signal:.0%} left") for r in noised]
-    sheet([panels[i : i + PANELS_A_ROW] for i in range(0, len(panels), PANELS_A_ROW)], width=256).save(target)
-    out.print(f"{target}  noised to each strength and decoded", soft_wrap=True, markup=False)
+    rows = [panels[i : i + PANELS_A_ROW] for i in range(0, len(panels), PANELS_A_ROW)]
+    write_sheet(sheet(rows, width=256), target, "noised to each strength and decoded")
 
 
 def samplers() -> None:
