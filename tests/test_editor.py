@@ -1,6 +1,7 @@
 """The library as its users call it."""
 
 import inspect
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -305,3 +306,18 @@ def test_resolved_params_make_the_same_again(editor: Editor) -> None:
         picture, "a lake", strength=0.3, steps=4, size=first.params.size, output_size=first.params.output_size, seed=1
     )
     assert np.array_equal(first.pixels, again.pixels)
+
+
+def test_edit_many_yields_while_requests_are_still_arriving(editor: Editor) -> None:
+    arrived = []
+
+    def slow() -> Iterator[EditRequest]:
+        for seed in range(3):
+            arrived.append(seed)
+            yield EditRequest(PICTURE, "a lake", strength=0.3, steps=4, size="64x64", seed=seed)
+            time.sleep(1.5)
+
+    results = editor.edit_many(slow())
+    next(results)
+    assert len(arrived) < 3
+    assert len(list(results)) == 2

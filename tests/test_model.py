@@ -47,7 +47,20 @@ def test_a_card_is_read(broken: Path) -> None:
     assert (card.native_size, card.licence, card.defaults) == (64, "free", {"steps": 7})
 
 
-@pytest.mark.parametrize("text", ["native_size = ", "nonsense = 1", "[defaults]\nsteps = 0", "[defaults]\nseed = 1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "native_size = ",
+        "native_size = 0",
+        "size_multiple = 0",
+        'buckets = ["0x0"]',
+        'guidance_rescale = "a"',
+        "presets = 3",
+        "nonsense = 1",
+        "[defaults]\nsteps = 0",
+        "[defaults]\nseed = 1",
+    ],
+)
 def test_a_bad_card_is_named(broken: Path, text: str) -> None:
     (broken / "overpaint.toml").write_text(text)
     with pytest.raises(ModelError, match=r"overpaint\.toml"):
@@ -138,6 +151,8 @@ def test_broken_json_is_named(broken: Path) -> None:
 def test_device_and_dtype_names() -> None:
     with pytest.raises(ParameterError, match="device"):
         DiffusionModel.load(device="tpu")
+    with pytest.raises(ParameterError, match="device"):
+        DiffusionModel.load(device="cpu:x")
     with pytest.raises(ParameterError, match="dtype"):
         DiffusionModel.load(dtype="int8")  # type: ignore[arg-type]
 

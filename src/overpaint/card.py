@@ -50,6 +50,12 @@ class Card:
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not 1 <= self.size_multiple <= self.native_size:
+            raise ValueError(
+                f"native_size {self.native_size} must be at least size_multiple {self.size_multiple}, and 1"
+            )
+        if not 0 <= self.guidance_rescale <= 1 or any(min(b) < 1 for b in self.buckets):
+            raise ValueError("guidance_rescale must be from 0 to 1, and every bucket at least 1x1")
         if not self.buckets:
             object.__setattr__(self, "buckets", make_buckets(self.native_size, self.size_multiple))
 
@@ -85,7 +91,7 @@ def read_card(folder: Path, **guessed: Any) -> Card:
         _check_defaults(card.defaults)
         for entry in card.presets.values():
             _check_defaults(entry)
-    except (TypeError, ValueError) as e:
+    except (TypeError, ValueError, AttributeError) as e:
         raise ModelError(f"{path} is not a card that can be used: {e}") from e
     return card
 

@@ -4,9 +4,8 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
-from itertools import islice
 from pathlib import Path
-from typing import Never, Unpack
+from typing import Never, Unpack, cast
 
 from overpaint.card import Card
 from overpaint.decode import Source
@@ -157,29 +156,31 @@ class Editor:
 
     def edit_many(self, requests: Iterable[EditRequest]) -> Iterator[EditResult | OverpaintError]:
         """Edit many, sharing batches; yields each as it finishes, a failed one as its error; ``index`` says which."""
-        waiting: dict[EditJob, int] = {}
-        arriving = enumerate(requests)
+        waiting: set[EditJob] = set()
         try:
-            while True:
-                for index, request in islice(arriving, IN_FLIGHT - len(waiting)):
-                    try:
-                        waiting[self._submit(request, index)] = index
-                    except OverpaintError as e:
-                        e.index = index
-                        yield e
-                if not waiting:
-                    return
-                for job in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    index = waiting.pop(job)  # type: ignore[call-overload]
-                    error = job.exception()
-                    if isinstance(error, OverpaintError):
-                        error.index = index
-                        yield error
-                    else:
-                        yield job.result()
+            for index, request in enumerate(requests):
+                try:
+                    waiting.add(self._submit(request, index))
+                except OverpaintError as e:
+                    e.index = index
+                    yield e
+                yield from self._finished(waiting, block=len(waiting) >= IN_FLIGHT)
+            while waiting:
+                yield from self._finished(waiting, block=True)
         finally:
             for job in waiting:
                 job.cancel()
+
+    def _finished(self, waiting: set[EditJob], block: bool) -> Iterator[EditResult | OverpaintError]:
+        """Take those that are done out of ``waiting``; ``block`` until there is one."""
+        for job in wait(waiting, None if block else 0, FIRST_COMPLETED).done:
+            waiting.discard(cast(EditJob, job))
+            error = job.exception()
+            if isinstance(error, OverpaintError):
+                error.index = cast(EditTask, cast(EditJob, job).task).index
+                yield error
+            else:
+                yield job.result()
 
     def submit(self, request: EditRequest, *, preview: bool = False) -> EditJob:
         """Queue an edit and return at once: a ``Future`` of an ``EditResult``, with ``events()`` and ``cancel()``."""

@@ -247,7 +247,10 @@ def _device(name: str) -> torch.device:
         raise ParameterError("device", f"is {name!r}, must be one of {', '.join(get_args(DeviceName))}")
     if not there[kind]:
         raise ParameterError("device", f"{name} is not available here; 'auto' takes what there is")
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError as e:
+        raise ParameterError("device", f"is {name!r}: {e}") from e
 
 
 def _dtype(name: str, device: str) -> torch.dtype:
