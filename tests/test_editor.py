@@ -315,7 +315,7 @@ def test_edit_many_yields_while_requests_are_still_arriving(editor: Editor) -> N
         for seed in range(3):
             arrived.append(seed)
             yield EditRequest(PICTURE, "a lake", strength=0.3, steps=4, size="64x64", seed=seed)
-            time.sleep(1.5)
+            time.sleep(0.8)
 
     results = editor.edit_many(slow())
     next(results)
