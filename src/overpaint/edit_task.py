@@ -46,6 +46,12 @@ class EditOptions(TypedDict, total=False):
     preset: PresetName | None
 
 
+def _known(options: EditOptions) -> dict[str, Any]:
+    """The options as a plain dict, if all of them are ours: Python itself does not check them."""
+    reject_unknown([name for name in options if name not in EditOptions.__annotations__])
+    return dict(options)
+
+
 class EditRequest:
     """A picture and what to make of it: ``EditRequest(image, prompt, strength=.5, ...)``.
 
@@ -56,15 +62,13 @@ class EditRequest:
     """
 
     def __init__(self, image: Source | None, prompt: str = "", **options: Unpack[EditOptions]) -> None:
-        given: dict[str, Any] = dict(options)
-        reject_unknown([name for name in given if name not in EditOptions.__annotations__])
+        given = _known(options)
         self.image = image
         self.params = self._checked(EditParams(prompt=prompt, **given))
 
     def replace(self, **options: Unpack[EditOptions]) -> "EditRequest":
         """The same request with other options."""
-        given: dict[str, Any] = dict(options)
-        reject_unknown([name for name in given if name not in EditOptions.__annotations__])
+        given = _known(options)
         changed = copy(self)
         changed.params = self._checked(replace(self.params, **given))
         return changed
