@@ -24,17 +24,19 @@ ALLOWED = {
     "trajectory": {"levels", "samplers"},
     "checkpoint": {"errors", "card"},
     "model": {"errors", "levels", "card", "checkpoint"},
-    "images": {"errors", "params"},
-    "decode": {"errors", "images", "params"},
-    "detail": {"images"},
+    "picture": {"params"},
+    "decode": {"errors", "params", "picture"},
+    "encode": {"errors", "picture"},
+    "images": {"decode", "encode", "picture"},
+    "detail": {"picture"},
     "sheet": set(),
-    "result": {"images", "params"},
+    "result": {"encode", "params", "picture"},
     "job": {"errors", "model", "trajectory"},
     "engine": {"errors", "job", "model", "trajectory"},
-    "edit_task": BASE | {"job", "model", "trajectory", "decode", "images", "detail", "presets", "result"},
+    "edit_task": BASE | {"job", "model", "trajectory", "decode", "detail", "picture", "presets", "result"},
     "editor": BASE | {"card", "decode", "edit_task", "engine", "job", "model", "result"},
 }
-LIGHT = ("params", "presets", "errors", "cli", "levels", "samplers", "card", "images", "decode")
+LIGHT = ("params", "presets", "errors", "cli", "levels", "samplers", "card", "images", "picture", "decode", "encode")
 WITHOUT_TORCH = ["overpaint", *(f"overpaint.{name}" for name in LIGHT)]
 
 

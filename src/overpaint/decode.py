@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from overpaint.errors import ImageError
-from overpaint.images import Picture, Pixels
 from overpaint.params import SIDE_MAX
+from overpaint.picture import Picture, Pixels
 
 if TYPE_CHECKING:
     from torch import Tensor

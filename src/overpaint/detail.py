@@ -6,7 +6,7 @@ The edit gives light and colour, the original gives its fine structure; both at 
 much larger than the working size comes back sharp. k = 0 is plain SDEdit.
 """
 
-from overpaint.images import Pixels
+from overpaint.picture import Pixels
 
 SIGMA = 6 / 256  # of the longer side; 6 to 12 pixels at 256 differ little (measured on paired renders)
 _WORKED_SIDE = 1024  # a blur this wide loses nothing at a lower resolution, and is many times faster there

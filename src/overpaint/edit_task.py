@@ -12,14 +12,14 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 import torch
 
-from overpaint import decode, detail, images
+from overpaint import decode, detail
 from overpaint.decode import Source
 from overpaint.errors import ParameterError
-from overpaint.images import Picture, Pixels
 from overpaint.job import Conditioning, Started
 from overpaint.levels import Level, ScheduleName, levels_for
 from overpaint.model import DiffusionModel, TextStates
 from overpaint.params import EditParams, FitName, PresetName, ResolvedParams, our_default, parse_size, reject_unknown
+from overpaint.picture import Picture, Pixels, cut_middle, fit, inner_size, pad_from_edge, resize
 from overpaint.presets import advice, resolve
 from overpaint.result import EditResult
 from overpaint.samplers import Row, SamplerName, rows_for
@@ -133,11 +133,11 @@ class EditTask:
     def finish(self, model: DiffusionModel, trajectory: Trajectory) -> EditResult:
         """Decode, cut the padding off, bring to the output's size, give detail back."""
         decoded = model.decode(trajectory.x)[0].permute(1, 2, 0).cpu().numpy()  # [H, W, 3]
-        edit = images.resize(images.cut_middle(decoded, self.inner), parse_size(self.params.output_size))
+        edit = resize(cut_middle(decoded, self.inner), parse_size(self.params.output_size))
         if self.picture is None:
             out = Picture((edit * 255 + 0.5).astype(np.uint8))
         else:
-            out = self.picture.with_rgb(detail.give_back(edit, self.picture.flat(), self.params.detail))
+            out = self.picture.with_flat(detail.give_back(edit, self.picture.flat(), self.params.detail))
         return self.result(model.name, out)
 
     def unchanged(self, model_name: str) -> EditResult:
@@ -186,12 +186,12 @@ def prepare(request: EditRequest, model: DiffusionModel, index: int = 0, kind: t
     if asked is not None:
         if asked[0] * asked[1] > decode.MAX_PIXELS:
             raise ParameterError("output_size", f"is {_as_text(asked)}, at most {decode.MAX_PIXELS:,} pixels are made")
-        picture = picture and images.fit(picture, asked, how)
+        picture = picture and fit(picture, asked, how)
     box = _working_box(given, picture, model)
     shape = picture.size if picture is not None else asked or box
-    inner = images.inner_size(shape, box)
+    inner = inner_size(shape, box)
     output = inner if given.output_size == "working" else shape
-    picture = picture and images.fit(picture, output, how)
+    picture = picture and fit(picture, output, how)
     params = resolve(given, model.card, size=_as_text(box), output_size=_as_text(output))
     working = _round_up(box, model)
     if working[0] * working[1] > MAX_WORKING_PIXELS:
@@ -201,7 +201,7 @@ def prepare(request: EditRequest, model: DiffusionModel, index: int = 0, kind: t
         )
     canvas = None
     if picture is not None and 0 < params.strength < 1:
-        canvas = images.pad_from_edge(images.resize(picture.flat(), inner), working)
+        canvas = pad_from_edge(resize(picture.flat(), inner), working)
     levels, rows = [], []
     if params.strength > 0:
         levels = levels_for(params.strength, params.steps, params.schedule, model.noise)

@@ -4,8 +4,9 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from overpaint.images import Pixels, encode, save, to_pil
+from overpaint.encode import encode, save
 from overpaint.params import ResolvedParams
+from overpaint.picture import Pixels, to_pil
 
 if TYPE_CHECKING:
     from PIL import Image

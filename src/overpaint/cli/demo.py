@@ -69,11 +69,11 @@ def demo(
     """Edit the shipped pictures with the embedded model, one labelled sheet; a minute on two cores."""
     from rich.progress import Progress
 
-    from overpaint import images
     from overpaint.edit_task import EditRequest
     from overpaint.editor import Editor
+    from overpaint.encode import check_target
 
-    images.check_target(sheet_file)
+    check_target(sheet_file)
     with err.status("loading the embedded model ..."):
         editor = Editor()
     requests = [EditRequest(example_picture(e.picture), e.prompt, preset=e.preset, seed=SEED) for e in EXAMPLES]

@@ -24,7 +24,7 @@ from overpaint.params import PROMPT_ADVICE
 if TYPE_CHECKING:
     from overpaint.edit_task import EditRequest
     from overpaint.editor import Editor
-    from overpaint.images import Picture
+    from overpaint.picture import Picture
     from overpaint.result import EditResult
 
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="The file to write; the ending says which format.")]

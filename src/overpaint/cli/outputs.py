@@ -18,7 +18,7 @@ def plan(target: Path | None, default: str, inputs: list[Path], count: int = 1, 
     A name the user gave is taken as it is, but never an input's. A default name is numbered until none of its files is
     there, so it never overwrites anything.
     """
-    from overpaint import images
+    from overpaint.encode import check_target
 
     if target is None:
         stem, suffix = Path(default).stem[:LONGEST_STEM], Path(default).suffix
@@ -32,7 +32,7 @@ def plan(target: Path | None, default: str, inputs: list[Path], count: int = 1, 
     for path in paths:
         if any(path.resolve() == i.resolve() for i in inputs):
             raise OutputError(f"{path} is the input; name another output")
-        images.check_target(path)
+        check_target(path)
     return paths
 
 
