@@ -1,10 +1,10 @@
 """Where a model's files are, and whether they are what we can load: before any network class is imported.
 
-``locate`` turns "embedded", a folder, or a hub id into a folder; ``inspect`` reads its small JSON files and says what
-the folder is and what is missing. Weights are read from safetensors only, never from pickles.
+``locate`` turns "embedded", a folder, or a hub id into a folder; ``inspect`` reads its small JSON files and the headers
+of its weights, and says what the folder is and what is missing. Weights are read from safetensors only, never from
+pickles, and no code of the folder is ever imported.
 """
 
-import json
 import os
 from dataclasses import dataclass
 from importlib.resources import files
@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from overpaint.card import Card, read_card
+from overpaint.configs import check_against_weights, check_config
 from overpaint.errors import ModelError
+from overpaint.weights import Weights, describe_file, find_weights, read_json
 
 EMBEDDED = "embedded"
-WEIGHTED_PARTS = ("unet", "vae", "text_encoder")
+LAYOUT = "a folder in diffusers' layout (model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/)"
+# how the libraries name the weights of a part
+_STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 _PARTS = {
     "unet": "config.json",
     "vae": "config.json",
@@ -39,7 +43,7 @@ class Checkpoint:
 
     Attributes:
         name: what the user called it ("embedded", the folder's name, or the hub id).
-        variant: the part of the weights' file names before ``.safetensors`` ("fp16"), if any.
+        weights: of "unet", "vae" and "text_encoder".
     """
 
     name: str
@@ -48,7 +52,15 @@ class Checkpoint:
     vae: dict[str, Any]
     scheduler: dict[str, Any]
     card: Card
-    variants: dict[str, str | None]
+    weights: dict[str, Weights]
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that decide pictures: configs, the weights that are read, the tokenizer's; not the card."""
+        found = {self.folder / part / file for part, file in _PARTS.items()}
+        found |= {file for weights in self.weights.values() for file in weights.files}
+        words = (self.folder / "tokenizer").iterdir()
+        return sorted(found | {file for file in words if file.suffix in (".json", ".txt") and file.is_file()})
 
     @property
     def pixels_per_cell(self) -> int:
@@ -65,18 +77,21 @@ def locate(model: str | Path, *, download: bool = False) -> tuple[str, Path]:
     """(name, folder) of "embedded", a folder, or a hub id in the local cache (fetched only if ``download``)."""
     if str(model) == EMBEDDED:
         return EMBEDDED, embedded_folder()
-    path = Path(model).expanduser()
+    try:
+        path = Path(model).expanduser()
+    except RuntimeError as e:
+        raise ModelError(f"{model}: {e}") from e
     if path.is_dir():
         return path.resolve().name, path
     if path.is_file():
-        raise ModelError(
-            f"{path} is a single file; a model is a folder in diffusers' layout (model_index.json, unet/, vae/, "
-            "text_encoder/, tokenizer/, scheduler/). Convert it once with "
-            "StableDiffusionPipeline.from_single_file(...).save_pretrained(FOLDER)"
-        )
+        kind = describe_file(path)
+        advice = "Convert it once with StableDiffusionPipeline.from_single_file(...).save_pretrained(FOLDER)"
+        whole = kind.startswith("a Stable Diffusion 1")
+        raise ModelError(f"{path} is a single file: {kind}. A model is {LAYOUT}{f'. {advice}' if whole else ''}")
     if str(model).count("/") == 1 and not str(model).startswith((".", "/", "~")):
         return str(model), _from_hub(str(model), download)
-    raise ModelError(f"{path}: no such folder, and not a hub id like 'owner/name'")
+    broken = f" (it is a link to {path.readlink()}, which is not there)" if path.is_symlink() else ""
+    raise ModelError(f"{path}: no such folder{broken}, and not a hub id like 'owner/name'")
 
 
 def _from_hub(hub_id: str, download: bool) -> Path:
@@ -112,22 +127,38 @@ def _is_pipeline(revision: Any) -> bool:
 def inspect(model: str | Path, *, download: bool = False) -> Checkpoint:
     """Locate a model and check that its folder can be loaded; ``ModelError`` says what it is and what is missing."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when huggingface_hub is first imported
-    name, folder = locate(model, download=download)
+    try:
+        return _inspect(*locate(model, download=download))
+    except ModelError:
+        raise
+    except (OSError, RecursionError) as e:  # no permission, a device that fails; JSON nested a thousand deep
+        raise ModelError(f"{model} cannot be read: {e}") from e
+
+
+def _inspect(name: str, folder: Path) -> Checkpoint:
     _check_family(folder)
     missing = [f"{part}/{file}" for part, file in _PARTS.items() if not (folder / part / file).is_file()]
     if missing:
         raise ModelError(f"{folder} is not a whole Stable Diffusion folder: missing {', '.join(missing)}")
-    variants = {part: _variant(folder / part) for part in WEIGHTED_PARTS}
-    unet, vae, scheduler = (_read_json(folder / part / _PARTS[part]) for part in ("unet", "vae", "scheduler"))
+    configs = {part: read_json(folder / part / file) for part, file in _PARTS.items()}
+    for part in ("unet", "vae", "text_encoder", "scheduler"):  # a tokenizer's may have any numbers
+        check_config(folder / part / _PARTS[part], part, configs[part])
+    unet, vae, scheduler = configs["unet"], configs["vae"], configs["scheduler"]
     _check_shapes(folder, unet, vae)
-    return Checkpoint(name, folder, unet, vae, scheduler, _card(name, folder, unet, vae, scheduler), variants)
+    weights = {part: find_weights(folder / part, stem) for part, stem in _STEMS.items()}
+    for part in _STEMS:
+        check_against_weights(folder / part, configs[part], weights[part].shapes)
+    return Checkpoint(name, folder, unet, vae, scheduler, _card(name, folder, unet, vae, scheduler), weights)
 
 
 def _check_family(folder: Path) -> None:
     index = folder / "model_index.json"
     if not index.is_file():
-        raise ModelError(f"{folder} has no model_index.json, so it is not a model folder in diffusers' layout")
-    family = str(_read_json(index).get("_class_name", ""))
+        alone = next(iter(sorted(folder.glob("*.safetensors"))), None)
+        holds = f"; it holds {alone.name}: {describe_file(alone)}" if alone else ""
+        holds = "; it is empty" if not any(folder.iterdir()) else holds
+        raise ModelError(f"{folder} has no model_index.json, so it is not {LAYOUT}{holds}")
+    family = str(read_json(index).get("_class_name", ""))
     for prefix, words in _FAMILIES.items():
         if family.startswith(prefix):
             raise ModelError(f"{folder} is a {words} model ({family}); Stable Diffusion 1.x and 2.x are supported")
@@ -145,29 +176,6 @@ def _check_shapes(folder: Path, unet: dict[str, Any], vae: dict[str, Any]) -> No
         raise ModelError(
             f"{folder}: the UNet wants added inputs ({unet['addition_embed_type']}), as Stable Diffusion XL"
         )
-
-
-def _variant(part: Path) -> str | None:
-    """Which file of weights to read: plain ones before a variant such as fp16."""
-    names = sorted(p.name for p in part.glob("*.safetensors"))
-    if not names:
-        pickles = sorted(p.name for p in part.iterdir() if p.suffix in (".bin", ".ckpt", ".pt"))
-        also = f" (there is {pickles[0]}, a pickle, which can run code when opened)" if pickles else ""
-        raise ModelError(f"{part} has no .safetensors weights, and nothing else is read{also}")
-    stems = [n.removesuffix(".safetensors").split("-0")[0].split(".") for n in names]
-    if any(len(s) == 1 for s in stems):
-        return None
-    return stems[0][-1]
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise ModelError(f"{path} cannot be read: {e}") from e
-    if not isinstance(value, dict):
-        raise ModelError(f"{path} holds {type(value).__name__}, must hold a JSON object")
-    return value
 
 
 def _pixels_per_cell(vae: dict[str, Any]) -> int:

@@ -1,6 +1,6 @@
 """``DiffusionModel``: pictures, words and latents into one another, and one network forward.
 
-The only file that knows diffusers' and transformers' model classes. What the rest of the program asks of a model:
+Only this file and ``model_loading`` know diffusers' and transformers' classes. What others ask of a model:
 
     encode_text(text)              -> TextStates: [1, tokens, width] and the words that did not fit
     encode_picture(pixels)         -> mean, std of the latent, each [1, C, h, w]
@@ -14,22 +14,30 @@ and text encoder see one row.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from overpaint.card import Card
 from overpaint.checkpoint import EMBEDDED, Checkpoint, inspect
-from overpaint.errors import EditFailed, ModelError, ParameterError
+from overpaint.errors import EditFailed, ModelError
+from overpaint.fingerprint import Fingerprint
 from overpaint.levels import DiffusionNoise, Level
+from overpaint.model_loading import (
+    DeviceName,
+    DtypeName,
+    Parts,
+    device_of,
+    device_words,
+    dtype_of,
+    load_parts,
+    quiet_libraries,
+    training_noise,
+    versions,
+)
 
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
-DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 _TEXTS_KEPT = 64
 
 # On a CPU rows cost nearly the same at 2 and at 8 (`python benchmarks/rows.py`), and 2 is what one guided edit needs.
@@ -47,14 +55,20 @@ class TextStates:
 
 
 class DiffusionModel:
-    """A loaded Stable Diffusion checkpoint. Not thread-safe: an engine's thread is its only caller."""
+    """A loaded Stable Diffusion checkpoint. Not thread-safe: an engine's thread is its only caller.
 
-    def __init__(
-        self, checkpoint: Checkpoint, noise: DiffusionNoise, unet: Any, vae: Any, text_encoder: Any, tokenizer: Any
-    ) -> None:
+    Attributes:
+        hash: SHA-256 of the files that decide pictures (``Checkpoint.files``), 64 hex characters.
+        notes: what of the folder is not used.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, noise: DiffusionNoise, parts: Parts, hash: str) -> None:
+        unet, vae = parts.unet, parts.vae
         self.name: str = checkpoint.name
         self.folder: Path = checkpoint.folder
         self.card: Card = checkpoint.card
+        self.hash: str = hash
+        self.notes: tuple[str, ...] = parts.notes
         self.noise = noise
         self.prediction: str = checkpoint.scheduler.get("prediction_type", "epsilon")
         self.pixels_per_cell: int = checkpoint.pixels_per_cell
@@ -63,7 +77,7 @@ class DiffusionModel:
         self.dtype: torch.dtype = unet.dtype
         self.row_buckets = _CPU_ROWS if self.device.type == "cpu" else _GPU_ROWS
         self.guidance_embedded: bool = unet.config.time_cond_proj_dim is not None
-        self._unet, self._vae, self._text_encoder, self._tokenizer = unet, vae, text_encoder, tokenizer
+        self._unet, self._vae, self._text_encoder, self._tokenizer = unet, vae, parts.text_encoder, parts.tokenizer
         self._texts: OrderedDict[str, TextStates] = OrderedDict()
         self._latent_rgb: Tensor | None = None
 
@@ -86,19 +100,29 @@ class DiffusionModel:
         Raises:
             ModelError: saying what the folder is and what is missing.
         """
-        place, kind = _device(device), _dtype(dtype, device)
+        place, kind = device_of(device), dtype_of(dtype, device)
         checkpoint = inspect(model, download=download)
         try:
-            with _quiet_libraries():
-                parts = _load_parts(checkpoint, kind)
-                noise = training_noise(checkpoint)
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as e:
-            raise ModelError(f"{checkpoint.folder} cannot be loaded: {e}") from e
-        for network in parts[:3]:
-            network.eval().requires_grad_(False).to(place)
-        for network in parts[:2]:
-            network.to(memory_format=torch.channels_last)
-        return cls(checkpoint, noise, *parts)
+            with Fingerprint(checkpoint.folder, checkpoint.files) as fingerprint, quiet_libraries():
+                parts = load_parts(checkpoint, kind, place)
+                loaded = cls(checkpoint, training_noise(checkpoint), parts, fingerprint.result())
+                loaded.encode_text("")  # shows that tokenizer and encoder fit; guided edits need this text anyway
+                return loaded
+        except ModelError:
+            raise
+        except Exception as e:  # the folder decides what the libraries do, and so what they raise
+            raise ModelError(f"{checkpoint.folder} cannot be loaded: {' '.join(str(e).split()):.400}") from e
+
+    @property
+    def made_with(self) -> dict[str, str | int | list[int]]:
+        """What decides bytes beside the model and the request: the machine, its settings and the libraries."""
+        return {
+            "device": device_words(self.device),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "rows": list(self.row_buckets),
+            "threads": torch.get_num_threads(),
+            **versions(),
+        }
 
     # ---- words -------------------------------------------------------------------------------------------------------
 
@@ -113,7 +137,8 @@ class DiffusionModel:
 
     @torch.inference_mode()
     def _encode_text(self, text: str) -> TextStates:
-        limit = self._tokenizer.model_max_length
+        # a tokenizer that states no length has an absurd one
+        limit = min(self._tokenizer.model_max_length, self._text_encoder.config.max_position_embeddings)
         ids = self._tokenizer(text, padding="max_length", truncation=True, max_length=limit).input_ids
         # verbose=False: what is too long is reported by us, by the words that fell off
         whole = self._tokenizer(text, truncation=False, verbose=False).input_ids
@@ -236,79 +261,3 @@ def _guidance_embedding(w: Tensor, width: int) -> Tensor:
 def _with_ones(latent: Tensor) -> Tensor:
     cells = latent[0].permute(1, 2, 0)  # [h, w, C]
     return torch.cat([cells, torch.ones_like(cells[..., :1])], -1)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    kind = name.split(":")[0]
-    if kind not in there:
-        raise ParameterError("device", f"is {name!r}, must be one of {', '.join(get_args(DeviceName))}")
-    if not there[kind]:
-        raise ParameterError("device", f"{name} is not available here; 'auto' takes what there is")
-    try:
-        return torch.device(name)
-    except RuntimeError as e:
-        raise ParameterError("device", f"is {name!r}: {e}") from e
-
-
-def _dtype(name: str, device: str) -> torch.dtype:
-    if name not in get_args(DtypeName):
-        raise ParameterError("dtype", f"is {name!r}, must be one of {', '.join(get_args(DtypeName))}")
-    if name == "auto":
-        name = "float16" if _device(device).type == "cuda" else "float32"
-    return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[name]
-
-
-def _load_parts(checkpoint: Checkpoint, dtype: torch.dtype) -> tuple[Any, Any, Any, Any]:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-    from transformers import CLIPTextModel, CLIPTokenizer
-
-    folder, variants = checkpoint.folder, checkpoint.variants
-    safe: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, variant=variants["unet"], **safe)
-    vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=dtype, variant=variants["vae"], **safe)
-    text_encoder = CLIPTextModel.from_pretrained(
-        folder / "text_encoder", dtype=dtype, variant=variants["text_encoder"], **safe
-    )
-    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-    return unet, vae, text_encoder, tokenizer
-
-
-def training_noise(checkpoint: Checkpoint) -> DiffusionNoise:
-    """The checkpoint's alpha_bar table, from its scheduler's config.
-
-    Any scheduler's config describes the training noise in the same words, and DDIM reads all of them; so no class that
-    the folder names is ever imported.
-    """
-    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-
-    words = (
-        "num_train_timesteps",
-        "beta_start",
-        "beta_end",
-        "beta_schedule",
-        "trained_betas",
-        "rescale_betas_zero_snr",
-    )
-    scheduler = DDIMScheduler(**{k: checkpoint.scheduler[k] for k in words if k in checkpoint.scheduler})
-    return DiffusionNoise(scheduler.alphas_cumprod.double().tolist())
-
-
-@contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """No progress bars of the libraries while they load; their settings are put back."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    were = [(m, m.is_progress_bar_enabled()) for m in (diffusers_logging, transformers_logging)]
-    for module, _ in were:
-        module.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for module, was in were:
-            if was:
-                module.enable_progress_bar()
