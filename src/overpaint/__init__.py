@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from overpaint.card import Card as Card
     from overpaint.edit_task import EditRequest as EditRequest
     from overpaint.editor import Editor as Editor
+    from overpaint.errors import DiskFullError as DiskFullError
     from overpaint.errors import EditCancelled as EditCancelled
     from overpaint.errors import EditFailed as EditFailed
     from overpaint.errors import ImageError as ImageError
@@ -22,14 +23,19 @@ if TYPE_CHECKING:
     from overpaint.errors import OutputError as OutputError
     from overpaint.errors import OverpaintError as OverpaintError
     from overpaint.errors import ParameterError as ParameterError
+    from overpaint.errors import RecipeError as RecipeError
     from overpaint.job import EditJob as EditJob
     from overpaint.job import StepEvent as StepEvent
+    from overpaint.metadata import read_recipe as read_recipe
+    from overpaint.metadata import read_recipes as read_recipes
     from overpaint.params import EditParams as EditParams
+    from overpaint.recipe import Recipe as Recipe
     from overpaint.result import EditResult as EditResult
 
 # loaded when first asked for (PEP 562): `import overpaint` and `overpaint --help` must not wait for torch
 _HOMES = {
     "Card": "card",
+    "DiskFullError": "errors",
     "EditCancelled": "errors",
     "EditFailed": "errors",
     "EditJob": "job",
@@ -42,10 +48,15 @@ _HOMES = {
     "OutputError": "errors",
     "OverpaintError": "errors",
     "ParameterError": "errors",
+    "Recipe": "recipe",
+    "RecipeError": "errors",
     "StepEvent": "job",
+    "read_recipe": "metadata",
+    "read_recipes": "metadata",
 }
 __all__ = [
     "Card",
+    "DiskFullError",
     "EditCancelled",
     "EditFailed",
     "EditJob",
@@ -58,8 +69,12 @@ __all__ = [
     "OutputError",
     "OverpaintError",
     "ParameterError",
+    "Recipe",
+    "RecipeError",
     "StepEvent",
     "__version__",
+    "read_recipe",
+    "read_recipes",
 ]
 
 

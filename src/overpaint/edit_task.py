@@ -7,20 +7,20 @@
 import time
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict, Unpack
+from typing import Any, ClassVar, TypedDict, Unpack
 
 import numpy as np
 import torch
 
-from overpaint import decode, detail
-from overpaint.decode import Source
+from overpaint import __version__, decode, detail
 from overpaint.errors import ParameterError
 from overpaint.job import Conditioning, Started
 from overpaint.levels import Level, ScheduleName, levels_for
 from overpaint.model import DiffusionModel, TextStates
 from overpaint.params import EditParams, FitName, PresetName, ResolvedParams, our_default, parse_size, reject_unknown
 from overpaint.picture import Picture, Pixels, cut_middle, fit, inner_size, pad_from_edge, resize
-from overpaint.presets import advice, resolve
+from overpaint.presets import advice, foreign_syntax, resolve
+from overpaint.recipe import Input, Makes, Recipe
 from overpaint.result import EditResult
 from overpaint.samplers import Row, SamplerName, rows_for
 from overpaint.trajectory import Hold, Trajectory, draw_noise
@@ -61,10 +61,18 @@ class EditRequest:
         options: any field of ``EditParams``.
     """
 
-    def __init__(self, image: Source | None, prompt: str = "", **options: Unpack[EditOptions]) -> None:
+    def __init__(self, image: decode.Source | None, prompt: str = "", **options: Unpack[EditOptions]) -> None:
         given = _known(options)
         self.image = image
+        self.makes: Makes = "edit"
         self.params = self._checked(EditParams(prompt=prompt, **given))
+
+    @classmethod
+    def of(cls, image: decode.Source | None, params: EditParams, makes: Makes = "edit") -> "EditRequest":
+        """A request with parameters that are there already; "noised" asks for what the edit starts from."""
+        request = cls(image)
+        request.params, request.makes = request._checked(params), makes
+        return request
 
     def replace(self, **options: Unpack[EditOptions]) -> "EditRequest":
         """The same request with other options."""
@@ -97,12 +105,14 @@ class EditTask:
     Attributes:
         picture: the input, fitted to the output's size; None for plain generation.
         canvas: what the model works on, [H, W, 3] float32 in 0..1; None where no picture is needed (strength 1).
+        source: the input as the recipe names it; None for plain generation.
         inner: (width, height) of the part of the canvas that is the picture; the rest is padding.
     """
 
     params: ResolvedParams
     picture: Picture | None
     canvas: Pixels | None
+    source: Input | None
     inner: tuple[int, int]
     working_size: tuple[int, int]
     levels: list[Level]
@@ -110,6 +120,7 @@ class EditTask:
     warnings: list[str]
     index: int = 0
     submitted: float = field(default_factory=time.perf_counter)
+    makes: ClassVar[Makes] = "edit"
 
     def start(self, model: DiffusionModel) -> Started:
         """Noise in diffusers' order, so that seeds carry over: the VAE's sample, the start noise, then each step's."""
@@ -138,19 +149,20 @@ class EditTask:
             out = Picture((edit * 255 + 0.5).astype(np.uint8))
         else:
             out = self.picture.with_flat(detail.give_back(edit, self.picture.flat(), self.params.detail))
-        return self.result(model.name, out)
+        return self.result(model, out)
 
-    def unchanged(self, model_name: str) -> EditResult:
+    def unchanged(self, model: DiffusionModel) -> EditResult:
         """Strength 0: the input, bit for bit."""
         assert self.picture is not None
-        return self.result(model_name, self.picture)
+        return self.result(model, self.picture)
 
-    def result(self, model_name: str, picture: Picture) -> EditResult:
+    def result(self, model: DiffusionModel, picture: Picture) -> EditResult:
         """What is reported of an edit that ended with ``picture``."""
+        made_with = {"overpaint": __version__, **model.made_with, "guidance_rescale": model.card.guidance_rescale}
         return EditResult(
             pixels=picture.pixels,
             params=self.params,
-            model=model_name,
+            recipe=Recipe(self.params, self.makes, model.name, model.hash, self.source, made_with),
             t0=int(self.levels[0].t) if self.levels else -1,
             signal=signal_of(self.params, self.levels),
             steps_run=sum(row.boundary for row in self.rows),
@@ -171,16 +183,22 @@ class EditTask:
 class NoisedTask(EditTask):
     """The start of an edit instead of its end: what of the picture is still there for the network to see."""
 
+    makes: ClassVar[Makes] = "noised"
+
     def start(self, model: DiffusionModel) -> Started:
         started = super().start(model)
         self.rows, self.params = [], replace(self.params, detail=0.0)
         return Started(Trajectory([], started.trajectory.x, started.trajectory.generator), started.conditioning)
 
 
-def prepare(request: EditRequest, model: DiffusionModel, index: int = 0, kind: type[EditTask] = EditTask) -> EditTask:
+_TASKS: dict[Makes, type[EditTask]] = {"edit": EditTask, "noised": NoisedTask}
+
+
+def prepare(request: EditRequest, model: DiffusionModel, index: int = 0) -> EditTask:
     """Read, fit and resolve a request, and write its rows. Raises ``ParameterError`` or ``ImageError``."""
     given = request.params
     picture = None if request.image is None else decode.load(request.image)
+    source = None if picture is None else Input(picture.digest, *picture.size)
     how = given.fit or our_default("fit")  # presets and cards have no say in it
     asked = None if given.output_size in (None, "working") else parse_size(given.output_size or "")
     if asked is not None:
@@ -208,8 +226,8 @@ def prepare(request: EditRequest, model: DiffusionModel, index: int = 0, kind: t
         rows = rows_for(params.sampler, levels, model.noise.at_ratio)
     notes = picture.notes if picture is not None else ()
     promises = advice(params, signal_of(params, levels)) if picture is not None else []
-    warnings = [*notes, *promises, *_enlarged(params, inner, output)]
-    return kind(params, picture, canvas, inner, working, levels, rows, warnings, index)
+    warnings = [*notes, *model.notes, *promises, *foreign_syntax(params), *_enlarged(params, inner, output)]
+    return _TASKS[request.makes](params, picture, canvas, source, inner, working, levels, rows, warnings, index)
 
 
 def signal_of(params: ResolvedParams, levels: list[Level]) -> float:

@@ -3,24 +3,27 @@
 import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
-from typing import Never, Unpack, cast
+from queue import SimpleQueue
+from typing import Never, Unpack
 
 from overpaint.card import Card
 from overpaint.decode import Source
-from overpaint.edit_task import EditOptions, EditRequest, EditTask, NoisedTask, prepare
+from overpaint.edit_task import EditOptions, EditRequest, prepare
 from overpaint.engine import Engine
 from overpaint.errors import ImageError, OverpaintError, ParameterError
 from overpaint.job import EditJob, StepEvent
 from overpaint.levels import ScheduleName
-from overpaint.model import DeviceName, DiffusionModel, DtypeName
-from overpaint.params import SEED_MAX, FitName, PresetName, draw_seed, reject_unknown
+from overpaint.metadata import read_recipe
+from overpaint.model import DiffusionModel
+from overpaint.model_loading import DeviceName, DtypeName
+from overpaint.params import MAX_COUNT, SEED_MAX, FitName, PresetName, draw_seed, reject_unknown
+from overpaint.recipe import Recipe
+from overpaint.redo import find_input, folders_of, request_of
 from overpaint.result import EditResult
 from overpaint.samplers import SamplerName
 
 IN_FLIGHT = 32  # requests of an `edit_many` that are prepared at a time
-MAX_VARIATIONS = 1000
 DEFAULT_STRENGTHS = (0.2, 0.4, 0.6, 0.8)
 
 
@@ -151,36 +154,58 @@ class Editor:
     ) -> list[EditResult]:
         """The picture noised to each strength and decoded, without denoising: what the network gets to see of it."""
         request = _to_sweep(EditRequest(image, **{"seed": 0, **options}))  # type: ignore[arg-type]
-        requests = [request.replace(strength=s) for s in strengths]
-        return [self._submit(r, i, kind=NoisedTask).result() for i, r in enumerate(requests)]
+        request.makes = "noised"
+        return self._all([request.replace(strength=s) for s in strengths])
 
-    def edit_many(self, requests: Iterable[EditRequest]) -> Iterator[EditResult | OverpaintError]:
-        """Edit many, sharing batches; yields each as it finishes, a failed one as its error; ``index`` says which."""
+    def redo(
+        self,
+        source: Source | Recipe,
+        image: Source | None = None,
+        *,
+        on_step: Callable[[StepEvent], object] | None = None,
+        **changes: Unpack[EditOptions],
+    ) -> EditResult:
+        """Make a picture again from its own recipe, with ``changes`` if there are any: the same seed, another strength.
+
+        Args:
+            source: a picture that was saved with its recipe, or a recipe.
+            image: what it was made of; None looks for it, by its pixels, beside ``source`` and in the current folder.
+            changes: other values for fields of ``EditParams``.
+
+        Raises:
+            RecipeError: there is no recipe, or its input is not found.
+        """
+        recipe = source if isinstance(source, Recipe) else read_recipe(source)
+        if image is None and recipe.input is not None:
+            image = find_input(recipe.input, folders_of(source))
+        return self.follow(self.submit(request_of(recipe, image, **changes), preview=on_step is not None), on_step)
+
+    def edit_many(
+        self, requests: Iterable[EditRequest], *, on_step: Callable[[int, StepEvent], object] | None = None
+    ) -> Iterator[EditResult | OverpaintError]:
+        """Edit many, sharing batches; yields each as it finishes, a failed one as its error; ``index`` says which.
+
+        Args:
+            on_step: called on this thread with the index of a request and each step of its edit.
+        """
+        news: _News = SimpleQueue()
         waiting: set[EditJob] = set()
         try:
             for index, request in enumerate(requests):
                 try:
-                    waiting.add(self._submit(request, index))
+                    job = self._submit(request, index)
                 except OverpaintError as e:
                     e.index = index
                     yield e
-                yield from self._finished(waiting, block=len(waiting) >= IN_FLIGHT)
+                else:
+                    waiting.add(job)
+                    _watch(job, index, news, steps=on_step is not None)
+                yield from _ended(waiting, news, on_step, block=len(waiting) >= IN_FLIGHT)
             while waiting:
-                yield from self._finished(waiting, block=True)
+                yield from _ended(waiting, news, on_step, block=True)
         finally:
             for job in waiting:
                 job.cancel()
-
-    def _finished(self, waiting: set[EditJob], block: bool) -> Iterator[EditResult | OverpaintError]:
-        """Take those that are done out of ``waiting``; ``block`` until there is one."""
-        for job in wait(waiting, None if block else 0, FIRST_COMPLETED).done:
-            waiting.discard(cast(EditJob, job))
-            error = job.exception()
-            if isinstance(error, OverpaintError):
-                error.index = cast(EditTask, cast(EditJob, job).task).index
-                yield error
-            else:
-                yield job.result()
 
     def submit(self, request: EditRequest, *, preview: bool = False) -> EditJob:
         """Queue an edit and return at once: a ``Future`` of an ``EditResult``, with ``events()`` and ``cancel()``."""
@@ -198,13 +223,11 @@ class Editor:
             raise
         return result
 
-    def _submit(
-        self, request: EditRequest, index: int = 0, *, preview: bool = False, kind: type[EditTask] = EditTask
-    ) -> EditJob:
-        task = prepare(request, self.model, index, kind)
+    def _submit(self, request: EditRequest, index: int = 0, *, preview: bool = False) -> EditJob:
+        task = prepare(request, self.model, index)
         if task.params.strength == 0:
             job = EditJob(task)
-            job.set_result(task.unchanged(self.model.name))
+            job.set_result(task.unchanged(self.model))
             return job
         return self._engine.submit(task, preview=preview)
 
@@ -218,10 +241,40 @@ class Editor:
         return [results[i] for i in range(len(requests))]
 
 
+_News = SimpleQueue[tuple[EditJob, int, StepEvent | None]]  # of a job, by its index: a step, or (None) its end
+
+
+def _watch(job: EditJob, index: int, news: _News, steps: bool) -> None:
+    """Have a job's steps, if they are wanted, and its end put into ``news``."""
+    if steps:
+        job.listen(lambda event: news.put((job, index, event)))
+    job.add_done_callback(lambda _: news.put((job, index, None)))
+
+
+def _ended(
+    waiting: set[EditJob], news: _News, on_step: Callable[[int, StepEvent], object] | None, block: bool
+) -> Iterator[EditResult | OverpaintError]:
+    """Pass on the steps and take those that are done out of ``waiting``; ``block`` until there is one."""
+    while block or not news.empty():
+        job, index, event = news.get()
+        if event is not None:
+            if on_step is not None:
+                on_step(index, event)
+            continue
+        block = False
+        waiting.discard(job)
+        error = job.exception()
+        if isinstance(error, OverpaintError):
+            error.index = index
+            yield error
+        else:
+            yield job.result()
+
+
 def seeds_of(request: EditRequest, n: int) -> list[EditRequest]:
     """The request with seeds seed, seed+1, ... (mod 2^53), ``n`` of them."""
-    if not isinstance(n, int) or not 1 <= n <= MAX_VARIATIONS:
-        raise ParameterError("n", f"is {n!r}, must be a whole number from 1 to {MAX_VARIATIONS}")
+    if not isinstance(n, int) or not 1 <= n <= MAX_COUNT:
+        raise ParameterError("n", f"is {n!r}, must be a whole number from 1 to {MAX_COUNT}")
     request = request.loaded()
     first = _with_a_seed(request).params.seed or 0
     return [request.replace(seed=(first + i) % (SEED_MAX + 1)) for i in range(n)]

@@ -3,7 +3,9 @@
     OverpaintError
     |-- ParameterError    (ValueError)    a parameter is out of range or unknown          exit 2
     |-- ImageError        (ValueError)    a picture cannot be read or used                exit 1
+    |-- RecipeError       (ValueError)    a picture holds no recipe that can be used      exit 1
     |-- OutputError       (OSError)       a result cannot be written                      exit 2
+    |   `-- DiskFullError                 there is no room for it                         exit 4
     |-- ModelError        (OSError)       a model folder cannot be loaded                 exit 3
     |-- EditFailed        (RuntimeError)  the network failed or gave numbers of no use    exit 1
     `-- EditCancelled                     the edit was cancelled by its owner             exit 130
@@ -33,10 +35,20 @@ class ImageError(OverpaintError, ValueError):
     """A picture cannot be read, or its array has a shape, type or range that is not taken."""
 
 
+class RecipeError(OverpaintError, ValueError):
+    """A picture holds no recipe, or one that cannot be used."""
+
+
 class OutputError(OverpaintError, OSError):
     """A result cannot be written where it should go."""
 
     exit_code = 2
+
+
+class DiskFullError(OutputError):
+    """There is no room for a result; what was written before it is whole."""
+
+    exit_code = 4
 
 
 class ModelError(OverpaintError, OSError):

@@ -1,7 +1,7 @@
 """What travels between those who ask and the engine: a task, its start, the job that waits for it, and its events."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -70,6 +70,7 @@ class EditJob(Future[Any]):
         self._claimed = False  # by the engine, which will end it, or by a cancel that came first
         self._settled = False
         self._events: list[StepEvent] = []
+        self._listeners: list[Callable[[StepEvent], object]] = []
         self._news = threading.Condition()
         self.add_done_callback(lambda _: self.tell(None))
 
@@ -105,6 +106,13 @@ class EditJob(Future[Any]):
             if not fresh and self.done():
                 return
 
+    def listen(self, call: Callable[[StepEvent], object]) -> None:
+        """Have every step told to ``call``, those of before first; later ones come on the engine's thread."""
+        with self._news:
+            for event in self._events:
+                call(event)
+            self._listeners.append(call)
+
     def settle(self) -> bool:
         """The engine's: from here on the job ends with its result; False if its cancelling was promised before."""
         with self._news:
@@ -116,4 +124,6 @@ class EditJob(Future[Any]):
         with self._news:
             if event is not None:
                 self._events.append(event)
+                for call in self._listeners:
+                    call(event)
             self._news.notify_all()

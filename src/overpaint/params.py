@@ -28,8 +28,11 @@ PRESETS: tuple[PresetName, ...] = get_args(PresetName)
 SEED_MAX = 2**53 - 1  # the largest whole number that survives JSON in a browser
 MAX_STEPS = 1000
 MAX_GUIDANCE = 50.0
+MAX_COUNT = 1000  # results of one request
 SIDE_MIN, SIDE_MAX = 1, 16384  # pixels
-PROMPT_MAX = 20_000  # characters; far beyond what any text encoder reads
+# characters: far beyond what any text encoder reads, and so many that two prompts of whatever characters fit into the
+# 64 KiB that a JPEG has for each kind of metadata
+PROMPT_MAX = 5_000
 
 PROMPT_ADVICE = "Name what you want *and* what is in the picture."
 
@@ -154,6 +157,22 @@ def our_default(name: str) -> Any:
 def draw_seed() -> int:
     """A seed for who gave none."""
     return secrets.randbelow(SEED_MAX + 1)
+
+
+def from_text(name: str, text: str) -> Any:
+    """The checked value of a field as it is typed on a command line; nothing typed is "left out" (None)."""
+    spec = next(spec for f, spec in specs() if f.name == name)
+    if spec.kind != "text" and not text.strip():
+        return None
+    value: Any = text
+    if spec.kind == "integer" and re.fullmatch(r"\s*[+-]?\d{1,20}\s*", text):
+        value = int(text)
+    elif spec.kind == "number":
+        try:
+            value = float(text)
+        except ValueError:
+            value = text
+    return _CHECKS[spec.kind](name, value, spec)
 
 
 # what users of diffusers and other tools type, and what it is called here

@@ -4,6 +4,8 @@ A ``Picture`` is what "the original's pixels" means everywhere: upright, sRGB, 8
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -44,6 +46,16 @@ class Picture:
     def pixels(self) -> Pixels:
         """[h, w, 3], or [h, w, 4] with alpha."""
         return self.rgb if self.alpha is None else np.dstack([self.rgb, self.alpha])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of shape, type and pixels: two files with the same decoded pixels have the same."""
+        x = self.pixels
+        h, w, channels = x.shape
+        little_endian = np.ascontiguousarray(x, x.dtype.newbyteorder("<"))
+        digest = sha256(f"{w}x{h}x{channels} {x.dtype.name}\n".encode())
+        digest.update(little_endian.data)
+        return digest.hexdigest()
 
     def flat(self) -> Pixels:
         """What the model sees: [h, w, 3] float32 in 0..1, transparency over white."""

@@ -1,5 +1,6 @@
 """The named uses of an edit, the five bands of strength, and the one place where parameters are resolved."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -95,3 +96,18 @@ def advice(params: ResolvedParams, signal: float) -> list[str]:
             "structure: try 0.4 to 0.6"
         ]
     return []
+
+
+# what other programs read in a prompt and this one does not; each pattern takes bounded steps from any place
+_FOREIGN_SYNTAX = (
+    (re.compile(r"<(?:lora|lyco|hypernet):[^<>]{1,200}>", re.IGNORECASE), "<lora:...> tags"),
+    (re.compile(r"__[\w/. -]{1,100}__"), "__wildcards__"),
+    (re.compile(r"\([^()]{1,200}:\s?[\d.]{1,10}\)|\[[^\[\]]{0,200}:[\d.]{1,10}\]"), "weights like (word:1.2)"),
+)
+
+
+def foreign_syntax(params: ResolvedParams) -> list[str]:
+    """What to warn of in the prompts: the syntax of other programs, which is taken as words here."""
+    text = f"{params.prompt}\n{params.negative_prompt}"
+    found = [words for pattern, words in _FOREIGN_SYNTAX if pattern.search(text)]
+    return [f"the prompt has {', '.join(found)}, which are not read here but taken as words"] if found else []

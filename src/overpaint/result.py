@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from overpaint.encode import encode, save
 from overpaint.params import ResolvedParams
 from overpaint.picture import Pixels, to_pil
+from overpaint.recipe import Recipe
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,7 +20,7 @@ class EditResult:
     Attributes:
         pixels: [h, w, 3] or, with the input's alpha, [h, w, 4]; uint8 or uint16, as the input.
         params: every parameter as it was resolved.
-        model: the model's name.
+        recipe: how it was made: the parameters, and all else that decides the bytes. ``save`` writes it into the file.
         t0: the timestep the edit started at; -1 for strength 0.
         signal: sqrt(alpha_bar) at t0: how much of the picture's amplitude was left under the noise. 0 at strength 1.
         steps_run: steps taken, of the ``params.steps`` that strength 1 takes.
@@ -32,7 +33,7 @@ class EditResult:
 
     pixels: Pixels = field(repr=False)
     params: ResolvedParams
-    model: str
+    recipe: Recipe
     t0: int
     signal: float
     steps_run: int
@@ -48,13 +49,18 @@ class EditResult:
         return self.params.seed
 
     @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.recipe.model or ""
+
+    @property
     def image(self) -> "Image.Image":
         """The picture as an 8-bit PIL image."""
         return to_pil(self.pixels)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture as PNG, JPEG, WebP or TIFF, by the path's ending. Raises ``OutputError``."""
-        save(self.pixels, path)
+        """Write the picture with its recipe: PNG, JPEG, WebP or TIFF, by the path's ending. Raises ``OutputError``."""
+        save(self.pixels, path, [self.recipe])
 
     def _repr_png_(self) -> bytes:
-        return encode(self.pixels, "PNG")
+        return encode(self.pixels, "PNG", [self.recipe])
