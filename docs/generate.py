@@ -14,10 +14,12 @@ from typing import get_args
 
 from overpaint import card, errors
 from overpaint.checkpoint import inspect
-from overpaint.cli.options import INTERRUPTED, option_type
-from overpaint.cli.tables import DEFAULT_STRENGTHS, read_strengths, survival_table
+from overpaint.cli.app import app
+from overpaint.cli.options import option_type, read_strengths
+from overpaint.cli.running import INTERRUPTED, TERMINATED
+from overpaint.cli.sheets import DEFAULT_STRENGTHS, SURVIVAL_COLUMNS, survival_row
 from overpaint.levels import survival
-from overpaint.model import training_noise
+from overpaint.model_loading import training_noise
 from overpaint.params import SEED_MAX, SIDE_MAX, SIDE_MIN, Spec, specs
 from overpaint.presets import BANDS, presets
 from overpaint.samplers import ABOUT
@@ -35,9 +37,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def noise_part() -> str:
     """What ``overpaint noise`` prints for the embedded model."""
     noise, cell = training_noise(inspect("embedded")), inspect("embedded").pixels_per_cell
-    columns = survival_table([survival(s, noise, cell) for s in read_strengths(DEFAULT_STRENGTHS)]).columns
-    rows = zip(*([str(cell) for cell in column.cells] for column in columns), strict=True)
-    return table([str(column.header) for column in columns], rows)
+    lines = [survival(s, noise, cell) for s in read_strengths(DEFAULT_STRENGTHS)]
+    return table(SURVIVAL_COLUMNS, map(survival_row, lines))
 
 
 def bands_part() -> str:
@@ -79,7 +80,12 @@ def _takes(spec: Spec) -> str:
 
 
 def exits_table() -> str:
-    rows = [("0", "", "All is well."), (str(INTERRUPTED), "Ctrl-C", "Interrupted.")]
+    rows = [
+        ("0", "", "All is well."),
+        ("1", "", "Of several pictures some failed; the others are done."),
+        (str(INTERRUPTED), "Ctrl-C", "Interrupted; what was finished is there, nothing is half-written."),
+        (str(TERMINATED), "SIGTERM", "The same, by a signal."),
+    ]
     for error in vars(errors).values():
         if isinstance(error, type) and issubclass(error, errors.OverpaintError) and error is not errors.OverpaintError:
             rows.append((str(error.exit_code), f"`{error.__name__}`", str(error.__doc__).replace("``", "`")))
@@ -124,7 +130,25 @@ draw is left out. The same seed gives the same bytes on one machine with one thr
 {exits}
 A command line that cannot be read (an option that does not exist, a word where a number belongs) ends with 2 as well.
 """
-PARTS = {"noise": noise_part, "bands": bands_part, "presets": presets_part, "samplers": samplers_part}
+
+
+def commands_part() -> str:
+    """Every command, and the first line of what its help says."""
+    rows = []
+    for command in app.registered_commands:
+        function = command.callback
+        assert function is not None
+        rows.append((f"`overpaint {function.__name__}`", str(function.__doc__).splitlines()[0]))
+    return table(("command", "what it does"), rows)
+
+
+PARTS = {
+    "commands": commands_part,
+    "noise": noise_part,
+    "bands": bands_part,
+    "presets": presets_part,
+    "samplers": samplers_part,
+}
 
 
 def out_of_date() -> dict[Path, str]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from overpaint.encode import WRITTEN
+
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
 
@@ -79,6 +81,17 @@ def test_every_generated_part_is_on_some_page(generate: ModuleType) -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES if page.is_file())
     assert set(generate.PARTS) <= set(re.findall(r"(?m)^<!-- generated: (\w+) -->$", text))
     assert len(re.findall(r"(?m)^<!-- generated:", text)) == len(re.findall(r"(?m)^<!-- end -->$", text))
+
+
+def test_the_page_on_files_names_every_format_and_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    page = ROOT / "docs" / "files.md"
+    text = page.read_text(encoding="utf-8")
+    assert all(f"`{ending}`" in text for ending in WRITTEN)
+    assert all(name.lower() in text.lower() for name in ("PNG", "JPEG", "WebP", "GIF", "BMP", "TIFF", "AVIF", "HEIC"))
+    shutil.copy(ROOT / "examples" / "mountains.jpg", tmp_path / "lake.jpg")
+    monkeypatch.chdir(tmp_path)
+    run(page)
+    assert (tmp_path / "dusk.png").exists()
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.is_file()], ids=lambda page: page.name)

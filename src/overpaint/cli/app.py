@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from overpaint import __version__
-from overpaint.cli import edits, tables
+from overpaint.cli import edits, recipes, running, sheets, tables
+from overpaint.cli.console import out
 from overpaint.cli.demo import demo
-from overpaint.cli.options import one_line_errors, out
 
 app = typer.Typer(
     name="overpaint",
@@ -20,14 +20,16 @@ app = typer.Typer(
 for command in (
     edits.edit,
     edits.generate,
-    edits.sweep,
-    tables.noise,
+    sheets.sweep,
+    recipes.recipe,
+    recipes.redo,
+    sheets.noise,
     tables.samplers,
     tables.presets,
     tables.models,
     demo,
 ):
-    app.command()(one_line_errors(command))
+    app.command()(running.command(command))
 
 
 def _show_version(wanted: bool) -> None:
@@ -43,9 +45,10 @@ def _common(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    pass
+    running.show_tracebacks(debug)
 
 
 def main() -> None:
     """Entry point of the ``overpaint`` command."""
+    running.end_on_sigterm()
     app()

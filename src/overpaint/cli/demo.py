@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from overpaint.cli.options import err
-from overpaint.cli.outputs import say, write_sheet
+from overpaint.cli.console import Report, err
+from overpaint.cli.outputs import write_sheet
 from overpaint.params import PresetName
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def demo(
     requests = [EditRequest(example_picture(e.picture), e.prompt, preset=e.preset, seed=SEED) for e in EXAMPLES]
     night_file = sheet_file.with_stem(f"{sheet_file.stem}-night")
     results: dict[int, EditResult] = {}
-    with editor, Progress(console=err, transient=True) as bar:
+    report = Report(as_json=False)
+    with editor, Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("editing", total=len(requests))
         for outcome in editor.edit_many(requests):
             if isinstance(outcome, Exception):
@@ -87,12 +88,12 @@ def demo(
             results[outcome.index] = outcome
             if outcome.index == 0:  # the first to be done: something to look at while the others are made
                 outcome.save(night_file)
-                say(night_file, "a photo turned to night, at its own size")
+                report.wrote(night_file, "a photo turned to night, at its own size")
             bar.advance(task)
-    _sheet(results, sheet_file)
+    _sheet(results, sheet_file, report)
 
 
-def _sheet(results: "dict[int, EditResult]", target: Path) -> None:
+def _sheet(results: "dict[int, EditResult]", target: Path, report: Report) -> None:
     from PIL import Image
 
     from overpaint.sheet import Panel, sheet
@@ -105,4 +106,5 @@ def _sheet(results: "dict[int, EditResult]", target: Path) -> None:
                 title = f"{example.title}, strength {results[i].params.strength:g}"
                 row.append(Panel(results[i].image, title, example.command))
         rows.append(row)
-    write_sheet(sheet(rows, width=400), target, f"{len(results)} edits, each with its command")
+    recipes = [results[i].recipe for i in sorted(results)]
+    write_sheet(sheet(rows, width=400), target, report, f"{len(results)} edits, each with its command", recipes)

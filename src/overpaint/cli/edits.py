@@ -1,25 +1,27 @@
-"""``overpaint edit``, ``overpaint generate`` and ``overpaint sweep``."""
+"""``overpaint edit`` and ``overpaint generate``."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from overpaint.cli.console import Report, result_facts, result_line, warn
+from overpaint.cli.editing import open_editor, progress_of
 from overpaint.cli.options import (
     DeviceOption,
     DownloadOption,
     DtypeOption,
+    JsonOption,
     ModelOption,
-    err,
-    read_strengths,
-    warn,
+    OverwriteOption,
     with_edit_options,
 )
-from overpaint.cli.outputs import plan, say, write_sheet
-from overpaint.errors import ParameterError
-from overpaint.params import PROMPT_ADVICE
+from overpaint.cli.outputs import Files, FormatOption, OutOption, Wish, deliver, plan, suffix_of, write_sheet
+from overpaint.errors import ImageError, OverpaintError, ParameterError
+from overpaint.params import PROMPT_ADVICE, EditParams
 
 if TYPE_CHECKING:
     from overpaint.edit_task import EditRequest
@@ -27,38 +29,48 @@ if TYPE_CHECKING:
     from overpaint.picture import Picture
     from overpaint.result import EditResult
 
-OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="The file to write; the ending says which format.")]
-CountOption = Annotated[
-    int, typer.Option("--count", "-c", min=1, max=1000, help="How many, with seeds seed, seed+1 ...")
-]
+CountOption = Annotated[int, typer.Option("--count", "-c", help="How many, with seeds seed, seed+1 ...")]
+
+
+@dataclass
+class _Work:
+    """One input, where its results go, and what of them is done."""
+
+    name: Path | None
+    files: Files
+    picture: "Picture | None" = None
+    ended: int = 0
+    to_compare: "list[EditResult]" = field(default_factory=list)
 
 
 @with_edit_options
 def edit(
-    image: Annotated[Path, typer.Argument(help="The picture to edit.")],
+    images: Annotated[list[Path], typer.Argument(help="The pictures to edit; - is standard input.")],
     prompt: Annotated[str, typer.Argument(help=f"What the result shows. {PROMPT_ADVICE}")],
     options: dict[str, Any],
     out: OutOption = None,
+    suffix: FormatOption = "png",
     count: CountOption = 1,
     compare: Annotated[bool, typer.Option("--compare", help="Also write before | after side by side.")] = False,
+    overwrite: OverwriteOption = False,
     model: ModelOption = "embedded",
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     download: DownloadOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Edit a picture under a prompt; its structure survives as far as the strength lets it."""
-    from overpaint import decode, images
-    from overpaint.params import EditParams
-    from overpaint.sheet import side_by_side
-
+    """Edit pictures under a prompt; their structure survives as far as the strength lets it."""
+    if _is_file(prompt):
+        raise ParameterError("prompt", f"is the file {prompt}; the prompt comes last, after the pictures")
     EditParams(prompt=prompt, **options)  # what is wrong is told before torch is imported and a model loaded
-    paths = plan(out, f"{image.stem}-edit.png", [image], count, compare)
-    before = decode.load(image)
-    results = _run(before, prompt, options, paths[:count], model, device, dtype, download)
-    if compare:
-        after = [r.image for r in results]
-        shown = images.to_pil(images.fit(before, after[0].size, results[0].params.fit).pixels)
-        write_sheet(side_by_side([shown, *after]), paths[-1], "before | after")
+    wish = Wish(out, suffix_of(suffix), count, compare, overwrite)
+    works = [_Work(name, files) for name, files in zip(images, plan(wish, images), strict=True)]
+    report = Report(as_json, out)
+    readable = _first_readable(works, report)
+    if readable:
+        with open_editor(model, device, dtype, download) as editor:
+            _run(editor, readable, prompt, options, wish, report)
+    _end(report, len(images))
 
 
 @with_edit_options
@@ -66,104 +78,109 @@ def generate(
     prompt: Annotated[str, typer.Argument(help="What the picture shows.")],
     options: dict[str, Any],
     out: OutOption = None,
+    suffix: FormatOption = "png",
     count: CountOption = 1,
+    overwrite: OverwriteOption = False,
     model: ModelOption = "embedded",
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     download: DownloadOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a picture from nothing: an edit of strength 1, without an input."""
-    from overpaint.params import EditParams
-
     EditParams(prompt=prompt, **options)
-    _run(None, prompt, options, plan(out, f"{_slug(prompt)}.png", [], count), model, device, dtype, download)
+    wish = Wish(out, suffix_of(suffix), count, overwrite=overwrite)
+    work = _Work(None, plan(wish, [None], _slug(prompt))[0])
+    report = Report(as_json, out)
+    with open_editor(model, device, dtype, download) as editor:
+        _run(editor, [work], prompt, options, wish, report)
+    _end(report, 1)
 
 
-@with_edit_options
-def sweep(
-    image: Annotated[Path, typer.Argument(help="The picture to edit.")],
-    prompt: Annotated[str, typer.Argument(help=f"What the result shows. {PROMPT_ADVICE}")],
-    options: dict[str, Any],
-    strengths: Annotated[str, typer.Option(help="Strengths, with commas between.")] = "0.2,0.4,0.6,0.8",
-    out: OutOption = None,
-    model: ModelOption = "embedded",
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "auto",
-    download: DownloadOption = False,
-) -> None:
-    """One edit at several strengths, in one batch: a sheet with what the model starts from above each result."""
+def _first_readable(works: list[_Work], report: Report) -> list[_Work]:
+    """The works from the first on whose picture can be read: if there is none, no model need be loaded."""
+    for place, work in enumerate(works):
+        if _read(work, report):
+            return works[place:]
+    return []
+
+
+def _read(work: _Work, report: Report) -> bool:
     from overpaint import decode
-    from overpaint.params import EditParams
-    from overpaint.sheet import Panel, sheet
 
-    wanted = read_strengths(strengths)
-    if "strength" in options:
-        raise ParameterError("strength", "does not go with a sweep; --strengths names all of them")
-    EditParams(prompt=prompt, **options)
-    (target,) = plan(out, f"{image.stem}-sweep.png", [image])
-    picture = decode.load(image)
-    with _open_editor(model, device, dtype, download) as editor, err.status("editing ..."):
-        results = editor.sweep(picture, prompt, strengths=wanted, **options)
-        starts = editor.noised(picture, wanted, **{**options, "seed": results[0].seed})
-    above = [Panel(r.image, f"strength {r.params.strength:g}", f"{r.signal:.0%} of the picture left") for r in starts]
-    below = [Panel(r.image, "edited from there") for r in results]
-    write_sheet(sheet([above, below]), target, f"{len(wanted)} strengths, seed {results[0].seed}")
-    warn(results[-1].warnings)
+    if work.name is None or work.picture is not None:
+        return True
+    try:
+        work.picture = decode.load(str(work.name))  # text, for - is only standard input as text
+    except ImageError as e:
+        report.failed(work.name, e)
+        return False
+    return True
 
 
 def _run(
-    picture: "Picture | None",
-    prompt: str,
-    options: dict[str, Any],
-    targets: list[Path],
-    model: str,
-    device: str,
-    dtype: str,
-    download: bool,
-) -> "list[EditResult]":
-    """Edit, show progress, and write each result as soon as it is done; the results in the order of their seeds."""
+    editor: "Editor", works: Sequence[_Work], prompt: str, options: dict[str, Any], wish: Wish, report: Report
+) -> None:
+    """Edit, show progress, and write each result as soon as it is done; one that fails does not touch the others."""
     from overpaint.edit_task import EditRequest
-
-    request = EditRequest(picture, prompt, **options)
-    results = []
-    with _open_editor(model, device, dtype, download) as editor:
-        for path, result in zip(targets, _with_progress(editor, request, len(targets)), strict=True):
-            result.save(path)
-            say(path, _summary(result))
-            results.append(result)
-    warn(results[0].warnings)
-    return results
-
-
-def _open_editor(model: str, device: str, dtype: str, download: bool) -> "Editor":
-    with err.status("loading the model ..."):
-        from overpaint.editor import Editor
-
-        return Editor(model, device=device, dtype=dtype, download=download)  # type: ignore[arg-type]
-
-
-def _with_progress(editor: "Editor", request: "EditRequest", count: int) -> "Iterator[EditResult]":
-    """Run ``count`` edits in one batch under one bar of all their steps."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from overpaint.editor import seeds_of
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps, left"))
-    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
-        task = bar.add_task("editing", total=None)
-        jobs = [editor.submit(r) for r in seeds_of(request, count)]
-        for done, job in enumerate(jobs):
-            for event in job.events():
-                bar.update(task, total=event.steps * count, completed=done * event.steps + event.step)
-            yield editor.follow(job)
+    started: list[tuple[_Work, Path]] = []  # by index
+
+    def requests() -> "Iterator[EditRequest]":
+        """Each picture is read when its turn comes."""
+        for work in works:
+            if _read(work, report):
+                many = seeds_of(EditRequest(work.picture, prompt, **options), wish.count)
+                for path, request in zip(work.files.results, many, strict=True):
+                    started.append((work, path))
+                    yield request
+
+    with progress_of(wish.count * len(works)) as bar:
+        for outcome in editor.edit_many(requests(), on_step=bar.step):
+            index = outcome.index or 0
+            bar.end(index)
+            work, path = started[index]
+            if isinstance(outcome, OverpaintError):
+                report.failed(work.name or path, outcome)
+            else:
+                deliver(outcome, path, wish.suffix)
+                report.wrote(path, result_line(outcome), **result_facts(outcome, work.name))
+                if not work.ended and not report.as_json:
+                    warn(outcome.warnings)  # the same for all of an input
+                if wish.compare:
+                    work.to_compare.append(outcome)
+            work.ended += 1
+            if work.ended == wish.count:
+                _finish(work, report)
 
 
-def _summary(result: "EditResult") -> str:
-    h, w = result.pixels.shape[:2]
-    return (
-        f"{w}x{h}  seed {result.seed}  strength {result.params.strength:g} (t0 {result.t0}, "
-        f"{result.signal:.0%} of the picture left)  {result.steps_run} steps  {result.seconds:.1f} s"
-    )
+def _finish(work: _Work, report: Report) -> None:
+    """All of an input's edits have ended: write its sheet, if one is wanted, and let go of its pictures."""
+    from overpaint.picture import fit, to_pil
+    from overpaint.sheet import side_by_side
+
+    if work.to_compare and work.files.compare is not None and work.picture is not None:
+        results = sorted(work.to_compare, key=lambda r: r.index)
+        after = [r.image for r in results]
+        before = to_pil(fit(work.picture, after[0].size, results[0].params.fit).pixels)
+        page = side_by_side([before, *after])
+        write_sheet(page, work.files.compare, report, "before | after", [r.recipe for r in results])
+    work.picture = None
+    work.to_compare.clear()
+
+
+def _end(report: Report, asked: int) -> None:
+    """One picture that failed ends the command as its error does; some of several, with 1."""
+    if report.failures:
+        raise typer.Exit(report.failures[0].exit_code if asked == 1 else 1)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, as prompts are
+        return False
 
 
 def _slug(prompt: str) -> str:

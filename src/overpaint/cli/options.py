@@ -1,25 +1,18 @@
 """Options shared by commands. Those of an edit are generated from the fields of ``EditParams``."""
 
 import inspect
-import os
-import signal
-import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from overpaint.errors import OverpaintError, ParameterError
-from overpaint.params import Spec, specs
+from overpaint.errors import ParameterError
+from overpaint.params import Spec, from_text, specs
 
-INTERRUPTED = 130
 _SHORT = {"strength": "-s", "negative_prompt": "-n"}
-_TYPES: dict[str, type] = {"number": float, "integer": int}
-
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_METAVARS = {"number": "NUMBER", "integer": "INTEGER", "working_size": "SIZE", "output_size": "SIZE"}
 
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="'embedded', a Stable Diffusion folder, or a hub id in the local cache.")
@@ -27,19 +20,35 @@ ModelOption = Annotated[
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 DtypeOption = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")]
 DownloadOption = Annotated[bool, typer.Option("--download", help="Allow the network for a hub id not in the cache.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="For scripts: what is told, as JSON on standard output, an object a line.")
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Write over files that are there, even over the input.")
+]
+SheetOption = Annotated[
+    Path | None, typer.Option("--out", "-o", help="The sheet to write; its ending says which format.")
+]
 
 
 def option_type(name: str, spec: Spec) -> Any:
-    """The annotation that makes Typer read, check and explain a field of ``EditParams``."""
+    """The annotation that makes Typer explain and complete a field of ``EditParams``; it reads text, we check it."""
     shown = spec.help
     if spec.ours not in (None, ""):
         shown += f" Without preset and card: {spec.ours}."
     if spec.kind == "choice":
         shown += f" One of: {', '.join(spec.choices)}."
-    elif spec.kind == "number":
-        shown += f" From {spec.low:g} to {spec.high:g}."
+    elif spec.kind in ("number", "integer"):
+        shown += f" From {spec.low:g} to {spec.high if spec.kind == 'integer' else f'{spec.high:g}'}."
     flags = [f"--{name.replace('_', '-')}", *([_SHORT[name]] if name in _SHORT else [])]
-    return Annotated[_TYPES.get(spec.kind, str) | None, typer.Option(*flags, help=shown, show_default=False)]
+    option = typer.Option(
+        *flags,
+        help=shown,
+        show_default=False,
+        metavar=_METAVARS.get(spec.kind, "TEXT"),
+        autocompletion=_completing(spec.choices) if spec.choices else None,
+    )
+    return Annotated[str | None, option]
 
 
 def with_edit_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -54,39 +63,14 @@ def with_edit_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapper(**given: Any) -> None:
-        options = {p.name: given.pop(p.name) for p in generated}
-        command(**given, options={name: value for name, value in options.items() if value is not None})
+        texts = {p.name: given.pop(p.name) for p in generated}
+        options = {name: from_text(name, text) for name, text in texts.items() if text is not None}
+        command(**given, options=options)
 
     wrapper.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=[p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + generated
     )
     return wrapper
-
-
-def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Errors of ours as one line on stderr and their exit code; a traceback only with ``overpaint --debug``."""
-
-    @wraps(command)
-    def wrapper(*args: Any, **given: Any) -> None:
-        try:
-            command(*args, **given)
-        except OverpaintError as e:
-            if "--debug" in sys.argv:
-                raise
-            err.print(f"[red]error:[/red] {_plain(str(e))}", soft_wrap=True)
-            raise typer.Exit(e.exit_code) from None
-        except KeyboardInterrupt:
-            _leave()
-
-    return wrapper
-
-
-def _leave() -> NoReturn:
-    """End now: after a second Ctrl-C the engine's thread may still be inside the network, which cannot be torn down."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    err.print("interrupted")
-    sys.stdout.flush()
-    os._exit(INTERRUPTED)
 
 
 def read_strengths(text: str) -> list[float]:
@@ -100,13 +84,18 @@ def read_strengths(text: str) -> list[float]:
     return values
 
 
-def warn(texts: tuple[str, ...]) -> None:
-    """Warnings of a result, a line each."""
-    for text in texts:
-        err.print(f"[yellow]note:[/yellow] {_plain(text)}", soft_wrap=True)
+def read_changes(pairs: list[str]) -> dict[str, Any]:
+    """``["strength=.5", "seed=3"]`` -> {"strength": 0.5, "seed": 3}; names and values as in ``EditParams``."""
+    known = [f.name for f, _ in specs()]
+    changes = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or name not in known:
+            raise ParameterError("set", f"is {pair!r}, must be NAME=VALUE with a name of {', '.join(known)}")
+        changes[name] = from_text(name, text)
+    return changes
 
 
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(" ".join(text.split()))
+def _completing(choices: tuple[str, ...]) -> Callable[[str], list[str]]:
+    return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]

@@ -1,56 +1,169 @@
 """Where a command writes: names that are free, that are not an input, and whose folder is there."""
 
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from overpaint.cli.options import out
-from overpaint.errors import OutputError
+import typer
+
+from overpaint.cli.console import STDOUT, Report
+from overpaint.errors import OutputError, ParameterError
+from overpaint.params import MAX_COUNT
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from overpaint.recipe import Recipe
+    from overpaint.result import EditResult
+
 LONGEST_STEM = 60  # characters of a name made from a prompt or an input
+FORMATS = ("png", "jpg", "webp", "tif")
+
+OutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--out", "-o", help="A file, whose ending says the format; a folder, for several; or - for standard output."
+    ),
+]
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help=f"What is written where no ending says it: {', '.join(FORMATS)}.",
+        autocompletion=lambda incomplete: [f for f in FORMATS if f.startswith(incomplete)],
+    ),
+]
 
 
-def plan(target: Path | None, default: str, inputs: list[Path], count: int = 1, compare: bool = False) -> list[Path]:
-    """The files a command will write: ``count`` results, then the sheet of ``--compare``.
+@dataclass(frozen=True)
+class Files:
+    """The files that one input leads to: its results, and the sheet of ``--compare`` if that is wanted."""
 
-    A name the user gave is taken as it is, but never an input's. A default name is numbered until none of its files is
-    there, so it never overwrites anything.
+    results: list[Path]
+    compare: Path | None = None
+
+    @property
+    def all(self) -> list[Path]:
+        return self.results if self.compare is None else [*self.results, self.compare]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user wants written: ``out`` as it was given, how many results of an input, and the sheet beside them."""
+
+    out: str | None
+    suffix: str = ".png"
+    count: int = 1
+    compare: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= MAX_COUNT:
+            raise ParameterError("count", f"is {self.count}, must be from 1 to {MAX_COUNT}")
+
+
+def plan(wish: Wish, inputs: Sequence[Path | None], name_as: str = "{}-edit") -> list[Files]:
+    """The files that will be written, for each input; checked, so that nothing is lost after the work is done.
+
+    A file the user named is taken as it is, but never an input's. A name of our making (``name_as``, or in a folder
+    just the input's own) is numbered until nothing is there, so it never overwrites anything.
     """
     from overpaint.encode import check_target
 
-    if target is None:
-        stem, suffix = Path(default).stem[:LONGEST_STEM], Path(default).suffix
-        number, base = 2, Path(f"{stem}{suffix}")
-        while any(p.exists() for p in _expanded(base, count, compare)):
-            base = Path(f"{stem}-{number}{suffix}")
-            number += 1
+    if wish.out == STDOUT:
+        return [_to_stdout(wish, inputs)]
+    out = None if wish.out is None else Path(wish.out)
+    if out is not None and not _is_folder(wish.out or "", inputs):
+        if len(inputs) > 1:
+            raise OutputError(f"{out} is one file, and there are {len(inputs)} pictures: name a folder, -o {out.stem}/")
+        planned = [_expanded(out, wish)]
+        _keep_off_inputs(planned[0].all, inputs, wish.overwrite)
     else:
-        base = target
-    paths = _expanded(base, count, compare)
-    for path in paths:
-        if any(path.resolve() == i.resolve() for i in inputs):
-            raise OutputError(f"{path} is the input; name another output")
-        check_target(path)
-    return paths
+        folder, pattern = (Path(), name_as) if out is None else (out, "{}")
+        planned = []
+        for picture in inputs:
+            base = folder / f"{pattern.format(_stem(picture))[:LONGEST_STEM]}{wish.suffix}"
+            taken = {path for files in planned for path in files.all}
+            others = [p for p in inputs if p is not None and p != picture]
+            planned.append(_free(base, wish, taken, others))
+    for files in planned:
+        for path in files.all:
+            check_target(path)
+    return planned
 
 
-def write_sheet(page: "Image.Image", path: Path, words: str) -> None:
-    """Write a sheet of pictures, and say so."""
+def suffix_of(name: str) -> str:
+    """The ending for a ``--format``."""
+    if name.lower().removeprefix(".") not in FORMATS:
+        raise OutputError(f"format: is {name!r}, must be one of {', '.join(FORMATS)}")
+    return "." + name.lower().removeprefix(".")
+
+
+def deliver(result: "EditResult", path: Path, suffix: str) -> None:
+    """Write a result where it goes."""
+    if str(path) == STDOUT:
+        from overpaint.encode import WRITTEN, encode
+
+        sys.stdout.buffer.write(encode(result.pixels, WRITTEN[suffix], [result.recipe]))
+        sys.stdout.buffer.flush()
+    else:
+        result.save(path)
+
+
+def write_sheet(page: "Image.Image", path: Path, report: Report, words: str, recipes: "Sequence[Recipe]" = ()) -> None:
+    """Write a sheet of pictures with the recipes of its edits, and say so."""
     import numpy as np
 
-    from overpaint import images
+    from overpaint.encode import save
 
-    images.save(np.asarray(page), path)
-    say(path, words)
-
-
-def say(path: Path, words: str) -> None:
-    """A line about a file that was written."""
-    out.print(f"{path}  {words}", soft_wrap=True, markup=False)
+    save(np.asarray(page), path, recipes)
+    report.wrote(path, words, sheet=[recipe.as_dict() for recipe in recipes])
 
 
-def _expanded(base: Path, count: int, compare: bool) -> list[Path]:
-    results = [base] if count == 1 else [base.with_stem(f"{base.stem}-{i + 1}") for i in range(count)]
-    return [*results, base.with_stem(f"{base.stem}-compare")] if compare else results
+def _to_stdout(wish: Wish, inputs: Sequence[Path | None]) -> Files:
+    if wish.count > 1 or wish.compare or len(inputs) > 1:
+        raise OutputError("standard output takes one picture; name a folder for several")
+    if sys.stdout.isatty():
+        raise OutputError("standard output is a terminal; send the picture on (| or >), or name a file")
+    return Files([Path(STDOUT)])
+
+
+def _is_folder(out: str, inputs: Sequence[Path | None]) -> bool:
+    """A folder that is there or is meant: it ends with a slash, or there are several inputs and it has no ending."""
+    path = Path(out)
+    return path.is_dir() or out.endswith(("/", os.sep)) or (len(inputs) > 1 and not path.suffix and not path.exists())
+
+
+def _stem(picture: Path | None) -> str:
+    return "picture" if picture is None or str(picture) == STDOUT else picture.stem
+
+
+def _expanded(base: Path, wish: Wish) -> Files:
+    many = [base.with_stem(f"{base.stem}-{i + 1}") for i in range(wish.count)]
+    compare = base.with_stem(f"{base.stem}-compare") if wish.compare else None
+    return Files([base] if wish.count == 1 else many, compare)
+
+
+def _free(base: Path, wish: Wish, taken: set[Path], others: Sequence[Path]) -> Files:
+    """The first numbering of ``base`` that touches nothing: no file that is there, no other input, none planned."""
+    number, files = 2, _expanded(base, wish)
+    while any(
+        path in taken or (path.exists() and (not wish.overwrite or _is_one_of(path, others))) for path in files.all
+    ):
+        files = _expanded(base.with_stem(f"{base.stem}-{number}"), wish)
+        number += 1
+    return files
+
+
+def _keep_off_inputs(paths: Sequence[Path], inputs: Sequence[Path | None], overwrite: bool) -> None:
+    for path in paths:
+        if not overwrite and _is_one_of(path, [i for i in inputs if i is not None]):
+            raise OutputError(f"{path} is the input; name another output, or say --overwrite")
+
+
+def _is_one_of(path: Path, inputs: Sequence[Path]) -> bool:
+    """Whether a path is an input, also by another name (a link)."""
+    return any(path.exists() and i.exists() and os.path.samefile(path, i) for i in inputs)

@@ -1,0 +1,117 @@
+"""``overpaint sweep`` and ``overpaint noise``: what a strength means, on a sheet."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from overpaint.cli.console import Report, err, facts_of, show_json, show_table, warn
+from overpaint.cli.editing import open_editor
+from overpaint.cli.options import (
+    DeviceOption,
+    DownloadOption,
+    DtypeOption,
+    JsonOption,
+    ModelOption,
+    OverwriteOption,
+    SheetOption,
+    read_strengths,
+    with_edit_options,
+)
+from overpaint.cli.outputs import Wish, plan, write_sheet
+from overpaint.errors import OutputError, ParameterError
+from overpaint.params import PROMPT_ADVICE, EditParams
+
+if TYPE_CHECKING:
+    from overpaint.levels import Survival
+
+PANELS_A_ROW = 6
+DEFAULT_STRENGTHS = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
+SURVIVAL_COLUMNS = ("strength", "t", "alpha_bar", "sqrt", "SNR dB", "smallest feature", "what survives")
+
+
+@with_edit_options
+def sweep(
+    image: Annotated[Path, typer.Argument(help="The picture to edit.")],
+    prompt: Annotated[str, typer.Argument(help=f"What the result shows. {PROMPT_ADVICE}")],
+    options: dict[str, Any],
+    strengths: Annotated[str, typer.Option(help="Strengths, with commas between.")] = "0.2,0.4,0.6,0.8",
+    out: SheetOption = None,
+    overwrite: OverwriteOption = False,
+    model: ModelOption = "embedded",
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    download: DownloadOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """One edit at several strengths, in one batch: a sheet with what the model starts from above each result."""
+    from overpaint import decode
+    from overpaint.sheet import Panel, sheet
+
+    wanted = read_strengths(strengths)
+    if "strength" in options:
+        raise ParameterError("strength", "does not go with a sweep; --strengths names all of them")
+    EditParams(prompt=prompt, **options)
+    target = _sheet_file(out, image, "{}-sweep", overwrite)
+    picture = decode.load(str(image))
+    with open_editor(model, device, dtype, download) as editor, err.status("editing ..."):
+        results = editor.sweep(picture, prompt, strengths=wanted, **options)
+        starts = editor.noised(picture, wanted, **{**options, "seed": results[0].seed})
+    above = [Panel(r.image, f"strength {r.params.strength:g}", f"{r.signal:.0%} of the picture left") for r in starts]
+    below = [Panel(r.image, "edited from there") for r in results]
+    words = f"{len(wanted)} strengths, seed {results[0].seed}"
+    write_sheet(sheet([above, below]), target, Report(as_json), words, [r.recipe for r in results])
+    warn(results[-1].warnings)
+
+
+def noise(
+    model: ModelOption = "embedded",
+    strengths: Annotated[str, typer.Option(help="Strengths, with commas between.")] = DEFAULT_STRENGTHS,
+    image: Annotated[Path | None, typer.Option(help="A picture to show noised to these strengths.")] = None,
+    out: SheetOption = None,
+    overwrite: OverwriteOption = False,
+    download: DownloadOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """What survives of a picture at each strength, by the noise of the loaded model."""
+    from overpaint.checkpoint import inspect
+    from overpaint.levels import survival
+    from overpaint.model_loading import training_noise
+
+    wanted = read_strengths(strengths)
+    checkpoint = inspect(model, download=download)
+    trained = training_noise(checkpoint)
+    lines = [survival(s, trained, checkpoint.pixels_per_cell) for s in wanted]
+    if as_json:
+        show_json(facts_of(lines[0]._fields, lines))
+    else:
+        show_table(SURVIVAL_COLUMNS, [survival_row(s) for s in lines], right=SURVIVAL_COLUMNS[:-1])
+    if image is not None:
+        _noised_strip(model, image, wanted, _sheet_file(out, image, "{}-noise", overwrite), Report(as_json))
+
+
+def survival_row(s: "Survival") -> tuple[str, ...]:
+    """A strength as the table shows it."""
+    numbers = f"{s.strength:g}", str(s.t), f"{s.alpha_bar:.3f}", f"{s.signal:.3f}", f"{s.snr_db:.1f}"
+    return *numbers, f"{s.smallest_feature:.1f} px", s.words
+
+
+def _noised_strip(model: str, image: Path, strengths: list[float], target: Path, report: Report) -> None:
+    from overpaint import decode
+    from overpaint.picture import to_pil
+    from overpaint.sheet import Panel, sheet
+
+    before = decode.load(str(image))
+    with open_editor(model, "auto", "auto", False) as editor:
+        noised = editor.noised(before, strengths)
+    panels = [Panel(to_pil(before.pixels), "the picture")]
+    panels += [Panel(r.image, f"{r.params.strength:g}", f"{r.signal:.0%} left") for r in noised]
+    rows = [panels[i : i + PANELS_A_ROW] for i in range(0, len(panels), PANELS_A_ROW)]
+    page = sheet(rows, width=256)
+    write_sheet(page, target, report, "noised to each strength and decoded", [r.recipe for r in noised])
+
+
+def _sheet_file(out: Path | None, image: Path, name_as: str, overwrite: bool) -> Path:
+    if out is not None and out.is_dir():
+        raise OutputError(f"{out} is a folder; a sheet is one file")
+    return plan(Wish(None if out is None else str(out), overwrite=overwrite), [image], name_as)[0].results[0]

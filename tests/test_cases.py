@@ -1,0 +1,31 @@
+"""Every case of bad input that this program promises to meet has a test that names it, or stands here as not yet due.
+
+I: pictures; P: prompts; Q: parameters; C: checkpoints. The tests say what each comes to: `@pytest.mark.case("I06")`.
+"""
+
+import re
+
+from conftest import ROOT
+
+CASES = {f"{group}{i:02}" for group, last in (("I", 34), ("P", 8), ("Q", 12), ("C", 13)) for i in range(1, last + 1)}
+NOT_YET = {
+    "I28": "a decoder that burns time: decoding in worker processes comes with the server",
+    "I29": "a decoder that crashes: likewise",
+    "I30": "base64: comes with the server",
+    "I31": "bodies over the byte cap: likewise; files over it are refused already",
+    "P07": "markup in a prompt: there is no page yet",
+    "P08": "lists of prompts: nothing takes one yet",
+    "Q09": "types in a JSON body: comes with the server",
+    "Q11": "multipart bodies: likewise",
+    "Q12": "fuzzing all routes: likewise",
+}
+
+
+def test_every_case_is_tested_or_not_yet_due() -> None:
+    named: set[str] = set()
+    for path in (ROOT / "tests").glob("test_*.py"):
+        for marks in re.findall(r"mark\.case\(([^)]*)\)", path.read_text(encoding="utf-8")):
+            named |= set(re.findall(r'"(\w+)"', marks))
+    assert named <= CASES, f"unknown cases: {sorted(named - CASES)}"
+    assert not named & set(NOT_YET), f"tested, so no longer missing: {sorted(named & set(NOT_YET))}"
+    assert named | set(NOT_YET) == CASES, f"without a test: {sorted(CASES - named - set(NOT_YET))}"
