@@ -91,7 +91,7 @@ def test_the_page_on_files_names_every_format_and_runs(monkeypatch: pytest.Monke
     shutil.copy(ROOT / "examples" / "mountains.jpg", tmp_path / "lake.jpg")
     monkeypatch.chdir(tmp_path)
     run(page)
-    assert (tmp_path / "dusk.png").exists()
+    assert (tmp_path / "afternoon.png").exists()
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.is_file()], ids=lambda page: page.name)

@@ -194,8 +194,13 @@ class NoisedTask(EditTask):
 _TASKS: dict[Makes, type[EditTask]] = {"edit": EditTask, "noised": NoisedTask}
 
 
-def prepare(request: EditRequest, model: DiffusionModel, index: int = 0) -> EditTask:
-    """Read, fit and resolve a request, and write its rows. Raises ``ParameterError`` or ``ImageError``."""
+def prepare(
+    request: EditRequest, model: DiffusionModel, index: int = 0, kind: type[EditTask] | None = None
+) -> EditTask:
+    """Read, fit and resolve a request, and write its rows. Raises ``ParameterError`` or ``ImageError``.
+
+    ``kind``: the task to make of it, if another than what the request asks for.
+    """
     given = request.params
     picture = None if request.image is None else decode.load(request.image)
     source = None if picture is None else Input(picture.digest, *picture.size)
@@ -227,7 +232,8 @@ def prepare(request: EditRequest, model: DiffusionModel, index: int = 0) -> Edit
     notes = picture.notes if picture is not None else ()
     promises = advice(params, signal_of(params, levels)) if picture is not None else []
     warnings = [*notes, *model.notes, *promises, *foreign_syntax(params), *_enlarged(params, inner, output)]
-    return _TASKS[request.makes](params, picture, canvas, source, inner, working, levels, rows, warnings, index)
+    make = kind or _TASKS[request.makes]
+    return make(params, picture, canvas, source, inner, working, levels, rows, warnings, index)
 
 
 def signal_of(params: ResolvedParams, levels: list[Level]) -> float:
