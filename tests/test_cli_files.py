@@ -239,8 +239,13 @@ def test_redo(here: Path) -> None:
     assert run("edit", "in.png", "a lake", "-o", "results/out.png", "--detail", 0.2, *QUICK).exit_code == 0
     same = run("redo", "results/out.png")
     assert same.exit_code == 0, same.output
-    assert "the same pixels as results/out.png" in same.output
+    assert "the same as results/out.png, byte for byte" in same.output
     assert (here / "out-redo.png").read_bytes() == (here / "results" / "out.png").read_bytes()
+    assert run("edit", "in.png", "a lake", "-o", "lossy.jpg", *QUICK).exit_code == 0
+    assert "the same as lossy.jpg, byte for byte" in run("redo", "lossy.jpg").output
+    images.save(pixels_of("results/out.png"), here / "stripped.tif", [read_recipe("results/out.png")])
+    (here / "stripped.tif").rename(here / "stripped.png")  # another file, the same pixels
+    assert "the same pixels as stripped.png" in run("redo", "stripped.png").output
     assert run("redo", "results/out.png", "--set", "strength=.8", "--set", "seed=9", "-o", "b.webp").exit_code == 0
     params = read_recipe("b.webp").params
     assert (params.strength, params.seed, params.detail, params.prompt) == (0.8, 9, 0.2, "a lake")
@@ -273,6 +278,7 @@ def test_redo_of_one_edit_of_a_sheet(here: Path, editor: Editor) -> None:
     assert run("redo", "sheet.jpg", "--pick", 2, "-o", "second.png").exit_code == 0
     expected = editor.edit("in.png", "a lake", strength=0.7, steps=4, size="64x48", seed=3)
     assert np.array_equal(pixels_of("second.png"), expected.pixels)
+    assert "pixels as" not in run("redo", "sheet.jpg", "--pick", 1).output  # a sheet is not its first edit
 
 
 def test_redo_from_another_programs_text(here: Path) -> None:
@@ -392,6 +398,16 @@ def test_values_out_of_range_are_told_their_range(here: Path, option: str, value
     assert done.exit_code == 2
     assert words in " ".join(done.output.split())
     assert names(here) == {"in.png"}
+
+
+@pytest.mark.case("Q02", "Q03")
+def test_the_least_strength_takes_a_step_and_0_is_the_picture(here: Path) -> None:
+    """Ten steps at .05 are half a step, which other programs make none of; the law makes it one."""
+    done = run("edit", "in.png", "x", "-o", "out.png", "--steps", 10, "-s", 0.05, "--size", "64x48")
+    assert "(t0 49, " in done.output
+    assert "  1 steps  " in done.output
+    assert run("edit", "in.png", "x", "-o", "same.png", "-s", 0).exit_code == 0
+    assert np.array_equal(pixels_of("same.png"), pixels_of("in.png"))
 
 
 @pytest.mark.case("P02", "P04", "P05")

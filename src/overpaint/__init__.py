@@ -9,7 +9,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from overpaint.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from overpaint.card import Card as Card

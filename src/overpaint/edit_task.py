@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypedDict, Unpack
 import numpy as np
 import torch
 
-from overpaint import __version__, decode, detail
+from overpaint import decode, detail
 from overpaint.errors import ParameterError
 from overpaint.job import Conditioning, Started
 from overpaint.levels import Level, ScheduleName, levels_for
@@ -24,6 +24,7 @@ from overpaint.recipe import Input, Makes, Recipe
 from overpaint.result import EditResult
 from overpaint.samplers import Row, SamplerName, rows_for
 from overpaint.trajectory import Hold, Trajectory, draw_noise
+from overpaint.version import __version__
 
 ENLARGED = 1.5  # beyond this a result says that it was enlarged
 MAX_WORKING_PIXELS = 2048 * 2048

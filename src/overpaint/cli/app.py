@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from overpaint import __version__
 from overpaint.cli import edits, recipes, running, sheets, tables
 from overpaint.cli.console import out
 from overpaint.cli.demo import demo
+from overpaint.version import __version__
 
 app = typer.Typer(
     name="overpaint",

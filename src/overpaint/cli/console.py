@@ -44,7 +44,7 @@ def show_json(value: Any) -> None:
 
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> None:
     """A table of words; columns in ``right`` are of numbers."""
-    table = Table(box=None, header_style="bold", show_header=any(headings))
+    table = Table(box=None, header_style="bold")
     for heading in headings:
         table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
     for row in rows:

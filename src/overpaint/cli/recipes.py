@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from overpaint.cli.console import Report, err, result_facts, result_line, show_json, show_table, warn
+from overpaint.cli.console import Report, err, out, result_facts, result_line, show_json, warn
 from overpaint.cli.editing import open_editor, progress_of
 from overpaint.cli.options import DeviceOption, DownloadOption, JsonOption, OverwriteOption, read_changes
 from overpaint.cli.outputs import FormatOption, OutOption, Wish, deliver, plan, suffix_of
@@ -34,7 +34,8 @@ def recipe(
     for number, one in enumerate(recipes, 1):
         if len(recipes) > 1:
             typer.echo(f"{number} of {len(recipes)}:")
-        show_table(("", ""), _lines(one))
+        for name, value in _lines(one):
+            out.print(f"{name:17} {value}", soft_wrap=True, markup=False)
         warn(one.notes)
 
 
@@ -47,7 +48,7 @@ def redo(
         Path | None, typer.Option("--input", "-i", help="What it was made of. Left out: looked for, by its pixels.")
     ] = None,
     pick: PickOption = None,
-    out: OutOption = None,
+    target: OutOption = None,
     suffix: FormatOption = "png",
     overwrite: OverwriteOption = False,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Left out: the one of the recipe.")] = None,
@@ -61,7 +62,8 @@ def redo(
     from overpaint.redo import find_input, folders_of
 
     wanted = read_changes(changes or [])
-    one = _picked(read_recipes(str(file)), pick)
+    recipes = read_recipes(str(file))
+    one = _picked(recipes, pick)
     one.changed(**wanted)
     if image is None and one.input is not None:
         with err.status("looking for its input ..."):
@@ -69,16 +71,16 @@ def redo(
         if image is None:
             w, h = one.input.size
             raise RecipeError(f"{file}: its input, a picture of {w}x{h}, is not beside it nor here; name it: --input")
-    wish = Wish(out, suffix_of(suffix), overwrite=overwrite)
+    wish = Wish(target, suffix_of(suffix), overwrite=overwrite)
     path = plan(wish, [file], "{}-redo")[0].results[0]
     if image is not None and not overwrite and path.exists() and path.samefile(image):
         raise ParameterError("out", f"{path} is the input; name another output, or say --overwrite")
-    report = Report(as_json, out)
+    report = Report(as_json, target)
     result = _again(one, image, wanted, _model_of(one, model), device, dtype or _dtype_of(one, device), download)
     deliver(result, path, wish.suffix)
     report.wrote(path, result_line(result), **result_facts(result, image))
     if not as_json:
-        warn([*one.notes, *result.warnings, *_compared(one, result, file, bool(wanted))])
+        warn([*one.notes, *result.warnings, *_compared(one, result, file, comparable=len(recipes) == 1 and not wanted)])
 
 
 def _again(
@@ -129,20 +131,21 @@ def _dtype_of(one: Recipe, device: str) -> str:
     return str(told) if told in ("float32", "float16", "bfloat16") and device in ("auto", "cpu") else "auto"
 
 
-def _compared(one: Recipe, result: "EditResult", file: Path, changed: bool) -> list[str]:
+def _compared(one: Recipe, result: "EditResult", file: Path, comparable: bool) -> list[str]:
     """Whether the picture came out as it was, and if not, why that may be."""
     from overpaint import decode
+    from overpaint.encode import WRITTEN, encode
     from overpaint.redo import differences
 
     told = differences(one, result.recipe)
-    if changed or str(file) == decode.STDIN or not one.made_with:
+    if not comparable or str(file) == decode.STDIN or not one.made_with:
         return told
+    kind = WRITTEN.get(file.suffix.lower())
+    if kind is not None and encode(result.pixels, kind, [result.recipe]) == file.read_bytes():
+        return [f"the same as {file}, byte for byte"]
     if decode.load(result.pixels).digest == decode.load(str(file)).digest:
         return [*told, f"the same pixels as {file}"]
-    return [
-        *told,
-        f"not the same pixels as {file}" + ("" if told else ", which may have been changed or saved lossily"),
-    ]
+    return [*told, f"not the same pixels as {file}" + ("" if told else ", which may have been changed since")]
 
 
 def _lines(one: Recipe) -> list[tuple[str, object]]:
