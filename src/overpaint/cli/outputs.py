@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LONGEST_STEM = 60  # characters of a name made from a prompt or an input
 FORMATS = ("png", "jpg", "webp", "tif")
 
+Identity = tuple[int, int]  # device and number of a file
+
 OutOption = Annotated[
     str | None,
     typer.Option(
@@ -76,19 +78,21 @@ def plan(wish: Wish, inputs: Sequence[Path | None], name_as: str = "{}-edit") ->
     if wish.out == STDOUT:
         return [_to_stdout(wish, inputs)]
     out = None if wish.out is None else Path(wish.out)
+    there = {_identity(picture) for picture in inputs} - {None}
     if out is not None and not _is_folder(wish.out or "", inputs):
         if len(inputs) > 1:
             raise OutputError(f"{out} is one file, and there are {len(inputs)} pictures: name a folder, -o {out.stem}/")
         planned = [_expanded(out, wish)]
-        _keep_off_inputs(planned[0].all, inputs, wish.overwrite)
+        for path in planned[0].all:
+            if not wish.overwrite and _identity(path) in there:
+                raise OutputError(f"{path} is the input; name another output, or say --overwrite")
     else:
         folder, pattern = (Path(), name_as) if out is None else (out, "{}")
-        planned = []
+        planned, taken = [], set[Path]()
         for picture in inputs:
             base = folder / f"{pattern.format(_stem(picture))[:LONGEST_STEM]}{wish.suffix}"
-            taken = {path for files in planned for path in files.all}
-            others = [p for p in inputs if p is not None and p != picture]
-            planned.append(_free(base, wish, taken, others))
+            planned.append(_free(base, wish, taken, there - {_identity(picture)}))
+            taken |= set(planned[-1].all)
     for files in planned:
         for path in files.all:
             check_target(path)
@@ -98,7 +102,7 @@ def plan(wish: Wish, inputs: Sequence[Path | None], name_as: str = "{}-edit") ->
 def suffix_of(name: str) -> str:
     """The ending for a ``--format``."""
     if name.lower().removeprefix(".") not in FORMATS:
-        raise OutputError(f"format: is {name!r}, must be one of {', '.join(FORMATS)}")
+        raise ParameterError("format", f"is {name!r}, must be one of {', '.join(FORMATS)}")
     return "." + name.lower().removeprefix(".")
 
 
@@ -147,23 +151,24 @@ def _expanded(base: Path, wish: Wish) -> Files:
     return Files([base] if wish.count == 1 else many, compare)
 
 
-def _free(base: Path, wish: Wish, taken: set[Path], others: Sequence[Path]) -> Files:
+def _free(base: Path, wish: Wish, taken: set[Path], others: set[Identity | None]) -> Files:
     """The first numbering of ``base`` that touches nothing: no file that is there, no other input, none planned."""
+
+    def is_free(path: Path) -> bool:
+        found = _identity(path)
+        return path not in taken and (found is None or (wish.overwrite and found not in others))
+
     number, files = 2, _expanded(base, wish)
-    while any(
-        path in taken or (path.exists() and (not wish.overwrite or _is_one_of(path, others))) for path in files.all
-    ):
+    while not all(is_free(path) for path in files.all):
         files = _expanded(base.with_stem(f"{base.stem}-{number}"), wish)
         number += 1
     return files
 
 
-def _keep_off_inputs(paths: Sequence[Path], inputs: Sequence[Path | None], overwrite: bool) -> None:
-    for path in paths:
-        if not overwrite and _is_one_of(path, [i for i in inputs if i is not None]):
-            raise OutputError(f"{path} is the input; name another output, or say --overwrite")
-
-
-def _is_one_of(path: Path, inputs: Sequence[Path]) -> bool:
-    """Whether a path is an input, also by another name (a link)."""
-    return any(path.exists() and i.exists() and os.path.samefile(path, i) for i in inputs)
+def _identity(path: Path | None) -> Identity | None:
+    """What a file is by whatever name (a link, another spelling); None if there is none."""
+    try:
+        status = None if path is None else path.stat()
+    except (OSError, ValueError):
+        return None
+    return None if status is None else (status.st_dev, status.st_ino)
