@@ -252,7 +252,7 @@ def test_redo(here: Path) -> None:
     (here / "in.png").unlink()
     lost = run("redo", "results/out.png")
     assert lost.exit_code == 1
-    assert "its input, a picture of 64x48, is not beside it nor here; name it: --input" in " ".join(lost.output.split())
+    assert "its input, a picture of 64x48, is not near it nor here; name it: --input" in " ".join(lost.output.split())
     images.save(random_picture(50, 40, seed=8), here / "other.png")
     other = run("redo", "results/out.png", "--input", "other.png", "-o", "c.png")
     assert "the input is another picture" in other.output

@@ -434,7 +434,10 @@ def test_redo_makes_the_same_picture_again(editor: Editor, tmp_path: Path) -> No
     assert stronger.params.seed == 3
     expected = editor.edit(PIXELS, "a lake", detail=0.3, **{**QUICK, "strength": 0.8})
     assert np.array_equal(stronger.pixels, expected.pixels)
-    (tmp_path / "renamed.png").unlink()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "renamed.png").rename(tmp_path / "photos" / "renamed.png")  # or in a folder beside that of the results
+    assert np.array_equal(editor.redo(saved).pixels, first.pixels)
+    (tmp_path / "photos" / "renamed.png").unlink()
     with pytest.raises(RecipeError, match="16x12, is not found"):
         editor.redo(saved)
 

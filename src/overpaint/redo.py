@@ -11,7 +11,8 @@ from overpaint.edit_task import EditRequest
 from overpaint.errors import ImageError, RecipeError
 from overpaint.recipe import Input, Recipe
 
-MAX_SEARCHED = 5000  # files that are looked at in one folder
+MAX_SEARCHED = 2000  # pictures that are looked at in one folder
+_ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl"}
 
 
 def request_of(recipe: Recipe, image: decode.Source | None, **changes: Any) -> EditRequest:
@@ -32,12 +33,13 @@ def request_of(recipe: Recipe, image: decode.Source | None, **changes: Any) -> E
 
 
 def folders_of(source: object) -> list[Path]:
-    """Where the input of a saved picture may be: beside it, one folder up, and in the current folder."""
+    """Where the input of a saved picture may be: beside it, one folder up, in the current folder, and in theirs."""
     beside = []
     if isinstance(source, str | os.PathLike) and str(source) != decode.STDIN:
         folder = Path(source).absolute().parent
         beside = [folder, folder.parent]
-    return [*beside, Path.cwd()]
+    near = [*beside, Path.cwd()]
+    return near + [below for folder in near for below in sorted(folder.iterdir()) if below.is_dir()]
 
 
 def find_input(wanted: Input, folders: Iterable[Path]) -> Path | None:
@@ -73,6 +75,7 @@ def _model(recipe: Recipe) -> str:
 def _files_in(folders: Iterable[Path]) -> Iterator[Path]:
     seen: set[Path] = set()
     for folder in folders:
-        if folder.is_dir() and folder.resolve() not in seen:
+        if folder.resolve() not in seen and os.access(folder, os.R_OK | os.X_OK):
             seen.add(folder.resolve())
-            yield from [path for path in sorted(folder.iterdir())[:MAX_SEARCHED] if path.is_file()]
+            files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _ENDINGS and path.is_file()]
+            yield from files[:MAX_SEARCHED]

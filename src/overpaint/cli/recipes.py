@@ -70,7 +70,7 @@ def redo(
             image = find_input(one.input, folders_of(str(file)))
         if image is None:
             w, h = one.input.size
-            raise RecipeError(f"{file}: its input, a picture of {w}x{h}, is not beside it nor here; name it: --input")
+            raise RecipeError(f"{file}: its input, a picture of {w}x{h}, is not near it nor here; name it: --input")
     wish = Wish(target, suffix_of(suffix), overwrite=overwrite)
     path = plan(wish, [file], "{}-redo")[0].results[0]
     if image is not None and not overwrite and path.exists() and path.samefile(image):
