@@ -19,6 +19,7 @@ from overpaint.model import DiffusionModel
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
+EPSILON = ("sd15", "lcm", "inpaint")
 NOISE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
 
@@ -42,7 +43,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> "TinyCheckpoints":
 class TinyCheckpoints:
     """Random checkpoints in diffusers' layout, made when first asked for.
 
-    "sd15": epsilon; "sd2v": v-prediction; "zsnr": v-prediction with zero terminal SNR; "lcm": guidance as an input.
+    "sd15": epsilon; "sd2v": v-prediction; "zsnr": v-prediction with zero terminal SNR; "lcm": guidance as an input;
+    "inpaint": a UNet that also sees the mask and the masked picture; "ddpm": a network in pixels, without words.
     """
 
     def __init__(self, root: Path) -> None:
@@ -51,8 +53,24 @@ class TinyCheckpoints:
     def __call__(self, kind: str) -> Path:
         folder = self._root / kind
         if not folder.exists():
-            save_tiny_checkpoint(folder, kind)
+            (save_tiny_ddpm if kind == "ddpm" else save_tiny_checkpoint)(folder, kind)
         return folder
+
+
+def save_tiny_ddpm(folder: Path, kind: str = "ddpm") -> None:
+    from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+
+    torch.manual_seed(0)
+    unet = UNet2DModel(
+        sample_size=16,
+        layers_per_block=1,
+        block_out_channels=(16, 32),
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        norm_num_groups=8,
+        attention_head_dim=8,
+    )
+    DDPMPipeline(unet, DDPMScheduler(clip_sample=True)).save_pretrained(folder)
 
 
 def save_tiny_checkpoint(folder: Path, kind: str) -> None:
@@ -62,14 +80,14 @@ def save_tiny_checkpoint(folder: Path, kind: str) -> None:
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
         sample_size=16,
-        in_channels=4,
+        in_channels=9 if kind == "inpaint" else 4,
         out_channels=4,
         layers_per_block=1,
         block_out_channels=(32, 64),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        attention_head_dim=8 if kind in ("sd15", "lcm") else (4, 8),
-        use_linear_projection=kind not in ("sd15", "lcm"),
+        attention_head_dim=8 if kind in EPSILON else (4, 8),
+        use_linear_projection=kind not in EPSILON,
         cross_attention_dim=32,
         norm_num_groups=8,
         time_cond_proj_dim=32 if kind == "lcm" else None,
@@ -101,7 +119,7 @@ def save_tiny_checkpoint(folder: Path, kind: str) -> None:
         **NOISE,
         clip_sample=False,
         steps_offset=1,
-        prediction_type="epsilon" if kind in ("sd15", "lcm") else "v_prediction",
+        prediction_type="epsilon" if kind in EPSILON else "v_prediction",
         rescale_betas_zero_snr=kind == "zsnr",
     )
     StableDiffusionPipeline(

@@ -16,10 +16,12 @@ from peers import PEERS, peer
 from torch import Tensor
 
 from overpaint import decode, images
-from overpaint.edit_task import EditRequest, EditTask, prepare
+from overpaint.edit_task import EditTask
 from overpaint.engine import Engine
 from overpaint.levels import CLEAN, Level
 from overpaint.model import DiffusionModel
+from overpaint.prepare import prepare
+from overpaint.request import EditRequest
 from overpaint.samplers import SamplerName, rows_for
 from overpaint.trajectory import Trajectory
 

@@ -1,13 +1,18 @@
 """Every case of bad input that this program promises to meet has a test that names it, or stands here as not yet due.
 
-I: pictures; P: prompts; Q: parameters; C: checkpoints. The tests say what each comes to: `@pytest.mark.case("I06")`.
+I: pictures; M: masks; P: prompts; Q: parameters; C: checkpoints. What each comes to is said by the tests marked with
+`@pytest.mark.case("I06")`.
 """
 
 import re
 
 from conftest import ROOT
 
-CASES = {f"{group}{i:02}" for group, last in (("I", 34), ("P", 8), ("Q", 12), ("C", 13)) for i in range(1, last + 1)}
+CASES = {
+    f"{group}{i:02}"
+    for group, last in (("I", 34), ("M", 8), ("P", 8), ("Q", 12), ("C", 13))
+    for i in range(1, last + 1)
+}
 NOT_YET = {
     "I28": "a decoder that burns time: decoding in worker processes comes with the server",
     "I29": "a decoder that crashes: likewise",

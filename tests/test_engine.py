@@ -9,12 +9,13 @@ import pytest
 import torch
 from conftest import random_picture
 
-from overpaint.edit_task import EditRequest, prepare
 from overpaint.editor import Editor
 from overpaint.engine import MAX_ACTIVE, Engine
 from overpaint.errors import EditCancelled, EditFailed
 from overpaint.job import EditJob, StepEvent
 from overpaint.model import DiffusionModel
+from overpaint.prepare import prepare
+from overpaint.request import EditRequest
 from overpaint.samplers import SAMPLERS
 
 PICTURE = random_picture(64, 64, seed=1)

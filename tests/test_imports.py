@@ -30,37 +30,31 @@ ALLOWED = {
     "fingerprint": {"errors"},
     "checkpoint": {"errors", "card", "configs", "weights"},
     "model_loading": {"errors", "levels", "checkpoint"},
-    "model": {"errors", "levels", "card", "checkpoint", "fingerprint", "model_loading"},
+    "model_codecs": {"errors"},
+    "model_words": set(),
+    "model": {"errors", "levels", "card", "checkpoint", "fingerprint", "model_codecs", "model_loading", "model_words"},
     "picture": {"params"},
     "decode": {"errors", "params", "picture"},
     "metadata": {"errors", "decode", "infotext", "params", "recipe"},
     "encode": {"errors", "metadata", "picture", "recipe"},
     "images": {"decode", "encode", "picture"},
     "detail": {"picture"},
+    "maps": {"errors", "decode", "levels", "params", "picture"},
     "sheet": set(),
-    "result": {"encode", "params", "picture", "recipe"},
+    "result": {"encode", "maps", "params", "picture", "recipe"},
+    "request": BASE | {"decode", "maps", "recipe"},
     "job": {"errors", "model", "trajectory"},
     "engine": {"errors", "job", "model", "trajectory"},
-    "edit_task": BASE
-    | {"job", "model", "trajectory", "decode", "detail", "picture", "presets", "recipe", "result", "version"},
-    "redo": {"errors", "decode", "edit_task", "recipe"},
+    "edit_task": BASE | {"job", "model", "trajectory", "detail", "maps", "picture", "recipe", "result", "version"},
+    "prepare": BASE | {"decode", "edit_task", "maps", "model", "picture", "presets", "recipe", "request"},
+    "redo": {"errors", "decode", "maps", "picture", "recipe", "request"},
     "editor": BASE
-    | {
-        "card",
-        "decode",
-        "edit_task",
-        "engine",
-        "job",
-        "metadata",
-        "model",
-        "model_loading",
-        "recipe",
-        "redo",
-        "result",
-    },
+    | {"card", "decode", "engine", "job", "maps", "metadata", "model", "model_loading", "prepare", "recipe"}
+    | {"redo", "request", "result"},
 }
 LIGHT = ("params", "presets", "errors", "cli", "levels", "samplers", "card", "images", "picture", "decode", "encode")
 LIGHT += ("checkpoint", "configs", "infotext", "metadata", "recipe", "weights")
+LIGHT += ("maps", "request")
 WITHOUT_TORCH = ["overpaint", *(f"overpaint.{name}" for name in LIGHT)]
 
 

@@ -147,7 +147,8 @@ def test_fp16_files_are_found(broken: Path) -> None:
     [
         ("model_index.json", {"_class_name": "StableDiffusionXLPipeline"}, "Stable Diffusion XL"),
         ("model_index.json", {"_class_name": "FluxPipeline"}, "Flux"),
-        ("unet/config.json", {"in_channels": 9}, "inpainting model"),
+        ("unet/config.json", {"in_channels": 8}, "an InstructPix2Pix model"),
+        ("unet/config.json", {"in_channels": 9}, r"conv_in\.weight has the shape \[32, 4, .*asks for \[32, 9\]"),
         ("unet/config.json", {"in_channels": 7}, "do not belong together"),
         ("unet/config.json", {"addition_embed_type": "text_time"}, "added inputs"),
     ],
@@ -250,7 +251,7 @@ folder = Path(sys.argv[1])
 model = DiffusionModel.load(folder, device="cpu")
 def numbers():
     x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    text = model._encode_text("a lake").states
+    text = model._words.encode("a lake").states
     picture = x[:, :3].sigmoid()
     return [text, model.predict(x, torch.tensor([500.0]), text), model.decode(x), *model.encode_picture(picture)]
 before = numbers()

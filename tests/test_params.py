@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overpaint.card import Card, make_buckets
-from overpaint.edit_task import EditOptions, EditRequest
 from overpaint.errors import ParameterError
 from overpaint.params import SEED_MAX, EditParams, ResolvedParams, specs
 from overpaint.presets import BANDS, advice, presets, resolve
+from overpaint.request import EditOptions, EditRequest
 
 CARD = Card("test", defaults={"guidance_scale": 3.0, "steps": 12}, presets={"scene": {"strength": 0.55}})
 
@@ -142,13 +142,18 @@ def test_presets_and_bands_are_the_documented_ones() -> None:
         "enhance": (0.3, 0.5),
         "scene": (0.5, 0.7),
         "tweak": (0.2, 0.3),
+        "remove": (0.7, 1.0),
+        "replace": (0.7, 0.9),
+        "add": (0.8, 1.0),
+        "repair": (0.3, 0.6),
+        "extend": (0.7, 1.0),
     }
     assert all(p.range[0] <= p.strength <= p.range[1] for p in presets().values())
     assert [(b.low, b.high) for b in BANDS] == [(0.2, 0.3), (0.4, 0.5), (0.5, 0.7), (0.7, 0.8), (0.8, 1.0)]
 
 
 def test_options_are_the_fields() -> None:
-    assert set(EditOptions.__annotations__) == {f.name for f, _ in specs()} - {"prompt"}
+    assert set(EditOptions.__annotations__) == {f.name for f, _ in specs()} - {"prompt"} | {"change_map", "layers"}
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [("num_inference_steps", "steps="), ("generator", "seed=")])

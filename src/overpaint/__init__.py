@@ -13,7 +13,6 @@ from overpaint.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from overpaint.card import Card as Card
-    from overpaint.edit_task import EditRequest as EditRequest
     from overpaint.editor import Editor as Editor
     from overpaint.errors import DiskFullError as DiskFullError
     from overpaint.errors import EditCancelled as EditCancelled
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from overpaint.metadata import read_recipes as read_recipes
     from overpaint.params import EditParams as EditParams
     from overpaint.recipe import Recipe as Recipe
+    from overpaint.request import EditRequest as EditRequest
+    from overpaint.request import Layer as Layer
     from overpaint.result import EditResult as EditResult
 
 # loaded when first asked for (PEP 562): `import overpaint` and `overpaint --help` must not wait for torch
@@ -40,10 +41,11 @@ _HOMES = {
     "EditFailed": "errors",
     "EditJob": "job",
     "EditParams": "params",
-    "EditRequest": "edit_task",
+    "EditRequest": "request",
     "EditResult": "result",
     "Editor": "editor",
     "ImageError": "errors",
+    "Layer": "request",
     "ModelError": "errors",
     "OutputError": "errors",
     "OverpaintError": "errors",
@@ -65,6 +67,7 @@ __all__ = [
     "EditResult",
     "Editor",
     "ImageError",
+    "Layer",
     "ModelError",
     "OutputError",
     "OverpaintError",

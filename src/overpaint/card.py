@@ -22,7 +22,17 @@ from overpaint.errors import ModelError, ParameterError
 from overpaint.params import EditParams, parse_size
 
 CARD_FILE = "overpaint.toml"
-MAY_DEFAULT = {"negative_prompt", "strength", "steps", "guidance_scale", "sampler", "schedule", "detail"}
+MAY_DEFAULT = {
+    "negative_prompt",
+    "strength",
+    "steps",
+    "guidance_scale",
+    "sampler",
+    "schedule",
+    "detail",
+    "fill",
+    "match",
+}
 _ASPECTS = ((1, 1), (5, 4), (4, 3), (3, 2), (16, 9), (2, 1), (5, 2))
 
 

@@ -27,6 +27,9 @@ _PARTS = {
     "tokenizer": "tokenizer_config.json",
     "scheduler": "scheduler_config.json",
 }
+_PIXEL_PARTS = ("unet", "scheduler")
+_PIXEL_PIPELINES = ("DDPMPipeline", "DDIMPipeline")  # the same parts, entered from two papers
+_CLIP_UNLESS_TOLD = ("DDPMScheduler", "DDIMScheduler")  # diffusers' other schedulers clip only if told to, or never
 # what other families call themselves in model_index.json, for a message that says what the folder is
 _FAMILIES = {
     "StableDiffusionXL": "Stable Diffusion XL",
@@ -34,22 +37,30 @@ _FAMILIES = {
     "StableDiffusionInstructPix2Pix": "InstructPix2Pix",
     "Flux": "Flux",
 }
+# what makes a folder of a whole checkpoint in a single file, by what ``kind_of`` calls it
+_CONVERTERS = {
+    "a Stable Diffusion 1": "StableDiffusionPipeline",
+    "an inpainting checkpoint": "StableDiffusionInpaintPipeline",
+}
 _DOWNLOADED = ["*.json", "*.txt", "*.safetensors", "overpaint.toml"]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A Stable Diffusion 1.x/2.x folder in diffusers' layout whose parts are all there.
+    """A folder in diffusers' layout whose parts are all there: Stable Diffusion 1.x/2.x, or a DDPM in pixels.
 
     Attributes:
         name: what the user called it ("embedded", the folder's name, or the hub id).
-        weights: of "unet", "vae" and "text_encoder".
+        places: the folder of each part.
+        vae: None where the network works in pixels; then there are no words either.
+        weights: of the networks.
     """
 
     name: str
     folder: Path
+    places: dict[str, Path]
     unet: dict[str, Any]
-    vae: dict[str, Any]
+    vae: dict[str, Any] | None
     scheduler: dict[str, Any]
     card: Card
     weights: dict[str, Weights]
@@ -57,15 +68,22 @@ class Checkpoint:
     @property
     def files(self) -> list[Path]:
         """The files that decide pictures: configs, the weights that are read, the tokenizer's; not the card."""
-        found = {self.folder / part / file for part, file in _PARTS.items()}
+        found = {place / _PARTS[part] for part, place in self.places.items()}
         found |= {file for weights in self.weights.values() for file in weights.files}
-        words = (self.folder / "tokenizer").iterdir()
+        words = self.places["tokenizer"].iterdir() if "tokenizer" in self.places else ()
         return sorted(found | {file for file in words if file.suffix in (".json", ".txt") and file.is_file()})
 
     @property
     def pixels_per_cell(self) -> int:
         """How many pixels a latent cell is wide."""
         return _pixels_per_cell(self.vae)
+
+    @property
+    def clip_range(self) -> float | None:
+        """The bound of what the clean picture is believed to be, as the scheduler states it; latents have none."""
+        told = self.scheduler.get("clip_sample")
+        clips = self.scheduler.get("_class_name") in _CLIP_UNLESS_TOLD if told is None else told
+        return float(self.scheduler.get("clip_sample_range", 1.0)) if clips and self.vae is None else None
 
 
 def embedded_folder() -> Path:
@@ -85,9 +103,9 @@ def locate(model: str | Path, *, download: bool = False) -> tuple[str, Path]:
         return path.resolve().name, path
     if path.is_file():
         kind = describe_file(path)
-        advice = "Convert it once with StableDiffusionPipeline.from_single_file(...).save_pretrained(FOLDER)"
-        whole = kind.startswith("a Stable Diffusion 1")
-        raise ModelError(f"{path} is a single file: {kind}. A model is {LAYOUT}{f'. {advice}' if whole else ''}")
+        pipeline = next((name for words, name in _CONVERTERS.items() if kind.startswith(words)), None)
+        advice = f". Convert it once with {pipeline}.from_single_file(...).save_pretrained(FOLDER)" if pipeline else ""
+        raise ModelError(f"{path} is a single file: {kind}. A model is {LAYOUT}{advice}")
     if str(model).count("/") == 1 and not str(model).startswith((".", "/", "~")):
         return str(model), _from_hub(str(model), download)
     broken = f" (it is a link to {path.readlink()}, which is not there)" if path.is_symlink() else ""
@@ -109,7 +127,7 @@ def _from_hub(hub_id: str, download: bool) -> Path:
 
 
 def local_models() -> list[str]:
-    """Names that load without the network: the embedded model, and Stable Diffusion models in the hub's cache."""
+    """Names that load without the network: the embedded model, and models in diffusers' layout in the hub's cache."""
     import huggingface_hub as hub
 
     try:
@@ -136,22 +154,34 @@ def inspect(model: str | Path, *, download: bool = False) -> Checkpoint:
 
 
 def _inspect(name: str, folder: Path) -> Checkpoint:
-    _check_family(folder)
-    missing = [f"{part}/{file}" for part, file in _PARTS.items() if not (folder / part / file).is_file()]
+    in_pixels = _family(folder) in _PIXEL_PIPELINES
+    parts = {part: file for part, file in _PARTS.items() if not in_pixels or part in _PIXEL_PARTS}
+    places = {part: folder / part for part in parts}
+    if in_pixels:  # the oldest of them have all their files in one folder
+        places = {part: place if place.is_dir() else folder for part, place in places.items()}
+    missing = [f"{part}/{file}" for part, file in parts.items() if not (places[part] / file).is_file()]
     if missing:
-        raise ModelError(f"{folder} is not a whole Stable Diffusion folder: missing {', '.join(missing)}")
-    configs = {part: read_json(folder / part / file) for part, file in _PARTS.items()}
-    for part in ("unet", "vae", "text_encoder", "scheduler"):  # a tokenizer's may have any numbers
-        check_config(folder / part / _PARTS[part], part, configs[part])
-    unet, vae, scheduler = configs["unet"], configs["vae"], configs["scheduler"]
-    _check_shapes(folder, unet, vae)
-    weights = {part: find_weights(folder / part, stem) for part, stem in _STEMS.items()}
-    for part in _STEMS:
-        check_against_weights(folder / part, configs[part], weights[part].shapes)
-    return Checkpoint(name, folder, unet, vae, scheduler, _card(name, folder, unet, vae, scheduler), weights)
+        words = "DDPM" if in_pixels else "Stable Diffusion"
+        raise ModelError(f"{folder} is not a whole {words} folder: missing {', '.join(missing)}")
+    configs = {part: read_json(places[part] / file) for part, file in parts.items()}
+    kinds = {part: "pixel_unet" if in_pixels and part == "unet" else part for part in parts}
+    for part in parts:
+        if part != "tokenizer":  # it may have any numbers
+            check_config(places[part] / parts[part], kinds[part], configs[part])
+    unet, vae, scheduler = configs["unet"], configs.get("vae"), configs["scheduler"]
+    if vae is None:
+        _check_pixels(folder, unet, scheduler)
+    else:
+        _check_shapes(folder, unet, vae)
+    weights = {part: find_weights(places[part], stem) for part, stem in _STEMS.items() if part in parts}
+    for part in weights:
+        check_against_weights(places[part], kinds[part], configs[part], weights[part].shapes)
+    card = _card(name, folder, unet, vae, scheduler)
+    return Checkpoint(name, folder, places, unet, vae, scheduler, card, weights)
 
 
-def _check_family(folder: Path) -> None:
+def _family(folder: Path) -> str:
+    """What a folder calls itself in its model_index.json, once it is none that we know and cannot load."""
     index = folder / "model_index.json"
     if not index.is_file():
         alone = next(iter(sorted(folder.glob("*.safetensors"))), None)
@@ -161,14 +191,16 @@ def _check_family(folder: Path) -> None:
     family = str(read_json(index).get("_class_name", ""))
     for prefix, words in _FAMILIES.items():
         if family.startswith(prefix):
-            raise ModelError(f"{folder} is a {words} model ({family}); Stable Diffusion 1.x and 2.x are supported")
+            known = f"Stable Diffusion 1.x and 2.x are supported, and {_PIXEL_PIPELINES[0]}"
+            raise ModelError(f"{folder} is a {words} model ({family}); {known}")
+    return family
 
 
 def _check_shapes(folder: Path, unet: dict[str, Any], vae: dict[str, Any]) -> None:
     takes, gives = unet.get("in_channels", 4), vae.get("latent_channels", 4)
-    if takes == 2 * gives + 1:
-        raise ModelError(f"{folder} is an inpainting model (its UNet takes {takes} channels): not supported yet")
-    if takes != gives:
+    if takes == 2 * gives:
+        raise ModelError(f"{folder} is an InstructPix2Pix model (its UNet takes {takes} channels): not supported")
+    if takes not in (gives, 2 * gives + 1):  # the latter is an inpainting model: latent, mask, masked picture's latent
         raise ModelError(
             f"{folder}: the UNet takes {takes} channels, the VAE gives {gives}: they do not belong together"
         )
@@ -178,17 +210,35 @@ def _check_shapes(folder: Path, unet: dict[str, Any], vae: dict[str, Any]) -> No
         )
 
 
-def _pixels_per_cell(vae: dict[str, Any]) -> int:
-    return int(2 ** (len(vae.get("block_out_channels", "1234")) - 1))
+def _check_pixels(folder: Path, unet: dict[str, Any], scheduler: dict[str, Any]) -> None:
+    """What diffusers' DDPM folders may also ask for, and we cannot do."""
+    takes, gives = unet.get("in_channels", 3), unet.get("out_channels", 3)
+    if takes != 3:
+        raise ModelError(f"{folder}: the UNet takes {takes} channels of a picture; only 3 (RGB) are supported")
+    if gives != takes:
+        learned = ", as for a learned variance" if gives == 2 * takes else ""
+        raise ModelError(f"{folder}: the UNet takes {takes} channels and gives {gives}{learned}: not supported")
+    for key in ("class_embed_type", "num_class_embeds"):
+        if unet.get(key) is not None:
+            raise ModelError(f"{folder}: the UNet wants classes ({key} = {unet[key]!r:.80}): not supported")
+    if unet.get("time_embedding_type", "positional") != "positional":
+        words = f"{unet['time_embedding_type']!r:.80}: it is told noise in another way than by timesteps"
+        raise ModelError(f"{folder}: the UNet's time_embedding_type is {words}, not supported")
+    if scheduler.get("thresholding"):
+        raise ModelError(f"{folder}: the scheduler asks for dynamic thresholding (thresholding), not supported")
 
 
-def _card(name: str, folder: Path, unet: dict[str, Any], vae: dict[str, Any], scheduler: dict[str, Any]) -> Card:
+def _pixels_per_cell(vae: dict[str, Any] | None) -> int:
+    return 1 if vae is None else int(2 ** (len(vae.get("block_out_channels", "1234")) - 1))
+
+
+def _card(name: str, folder: Path, unet: dict[str, Any], vae: dict[str, Any] | None, scheduler: dict[str, Any]) -> Card:
     """The folder's card over what its configs tell."""
     factor = _pixels_per_cell(vae)
     sample = unet.get("sample_size") or 64
     cells = sample if isinstance(sample, int) else max(sample)
     multiple = factor * 2 ** (len(unet.get("down_block_types", "1234")) - 1)
-    defaults: dict[str, Any] = {}
+    defaults: dict[str, Any] = {} if vae else {"guidance_scale": 1.0}  # without words there is nothing to guide by
     if scheduler.get("_class_name") == "LCMScheduler":  # a distilled checkpoint works untouched
         embedded_guidance = unet.get("time_cond_proj_dim") is not None
         defaults = {"sampler": "lcm", "steps": 8, "guidance_scale": 8.5 if embedded_guidance else 1.0}

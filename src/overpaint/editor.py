@@ -9,17 +9,19 @@ from typing import Never, Unpack
 
 from overpaint.card import Card
 from overpaint.decode import Source
-from overpaint.edit_task import EditOptions, EditRequest, prepare
 from overpaint.engine import Engine
 from overpaint.errors import ImageError, OverpaintError, ParameterError
 from overpaint.job import EditJob, StepEvent
 from overpaint.levels import ScheduleName
+from overpaint.maps.changemap import MapSource
 from overpaint.metadata import read_recipe
 from overpaint.model import DiffusionModel
 from overpaint.model_loading import DeviceName, DtypeName
-from overpaint.params import MAX_COUNT, SEED_MAX, FitName, PresetName, draw_seed, reject_unknown
+from overpaint.params import MAX_COUNT, SEED_MAX, FillName, FitName, PresetName, RegionName, draw_seed, reject_unknown
+from overpaint.prepare import prepare
 from overpaint.recipe import Recipe
 from overpaint.redo import find_input, folders_of, request_of
+from overpaint.request import EditOptions, EditRequest, Layer
 from overpaint.result import EditResult
 from overpaint.samplers import SamplerName
 
@@ -87,6 +89,14 @@ class Editor:
         fit: FitName | None = None,
         detail: float | None = None,
         preset: PresetName | None = None,
+        fill: FillName | None = None,
+        region: RegionName | None = None,
+        blend: int | None = None,
+        match: float | None = None,
+        extend: str | tuple[int, int, int, int] | None = None,
+        repeat: int | None = None,
+        change_map: MapSource | None = None,
+        layers: Sequence[Layer] = (),
         on_step: Callable[[StepEvent], object] | None = None,
         **unknown: Never,
     ) -> EditResult:
@@ -98,7 +108,11 @@ class Editor:
             image: a path, the bytes of a file, a PIL image, or an array or tensor (uint8, uint16, or float in 0..1).
             prompt: what the result shows. Name what you want *and* what is in the picture.
             strength, negative_prompt, steps, guidance_scale, sampler, schedule, seed, size, output_size, fit, detail,
-                preset: see ``EditParams``; None is resolved by preset, card and our defaults.
+                preset, fill, region, blend, match, extend, repeat: see ``EditParams``; None is resolved by preset, card
+                and our defaults.
+            change_map: where to change, and how much: a picture or array in 0..1, white = change with all of
+                ``strength``, black = the original's own pixels, bit for bit.
+            layers: regions with prompts of their own.
             on_step: called on this thread after every step, with a preview; raising in it cancels the edit.
 
         Raises:
@@ -122,6 +136,14 @@ class Editor:
             fit=fit,
             detail=detail,
             preset=preset,
+            fill=fill,
+            region=region,
+            blend=blend,
+            match=match,
+            extend=extend,
+            repeat=repeat,
+            change_map=change_map,
+            layers=layers,
         )
         return self.follow(self.submit(request, preview=on_step is not None), on_step)
 
@@ -225,7 +247,7 @@ class Editor:
 
     def _submit(self, request: EditRequest, index: int = 0, *, preview: bool = False) -> EditJob:
         task = prepare(request, self.model, index)
-        if task.params.strength == 0:
+        if not task.levels:
             job = EditJob(task)
             job.set_result(task.unchanged(self.model))
             return job

@@ -13,7 +13,7 @@ At most ``MAX_ACTIVE`` edits are in flight; beyond that they are taken in the or
 
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,23 +35,24 @@ class _Active:
 
     job: EditJob
     trajectory: Trajectory
-    conditioning: Conditioning
+    conditionings: tuple[Conditioning, ...]
+    extra: Tensor | None = None
     waited: int = 0  # network rows given to others since it was admitted
     steps_taken: int = 0
     t: float = 0.0  # where the current step started
     steps: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.steps = sum(row.boundary for row in self.trajectory.rows)
+        self.steps = self.trajectory.steps
 
     @property
     def rows(self) -> int:
-        return 1 if self.conditioning.uncond is None else 2
+        return sum(c.rows for c in self.conditionings)
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What must be equal to share a network call: the latent's and the text's shape."""
-        return tuple(self.trajectory.x.shape), tuple(self.conditioning.cond.shape)
+        return tuple(self.trajectory.x.shape), tuple(self.conditionings[0].cond.shape)
 
     @property
     def priority(self) -> int:
@@ -136,7 +137,7 @@ class Engine:
         except Exception as e:  # whatever goes wrong belongs to this edit, not to the engine
             job.set_exception(_as_ours(e))
             return
-        item = _Active(job, started.trajectory, started.conditioning)
+        item = _Active(job, started.trajectory, started.conditionings, started.extra)
         self._active.append(item)
         self._after(item)  # a task may want no network call at all
 
@@ -198,28 +199,27 @@ class Engine:
             item.job.tell(StepEvent(item.steps_taken, item.steps, item.t, self._preview(item)))
 
     def _predict(self, group: list[_Active]) -> list[Tensor]:
-        """One network output for each of the group, guided."""
-        x, t, text, guidance = [], [], [], []
+        """One network output for each of the group: guided, and mixed of its layers."""
+        x, t, text, guidance, extra = [], [], [], [], []
         for item in group:
-            c = item.conditioning
-            for states in [c.cond] if c.uncond is None else [c.uncond, c.cond]:
-                x.append(item.trajectory.x)
-                t.append(item.trajectory.level.t)
-                text.append(states)
-                guidance.append(c.guidance_scale)
+            for c in item.conditionings:
+                for states in [c.cond] if c.uncond is None else [c.uncond, c.cond]:
+                    x.append(item.trajectory.x)
+                    t.append(item.trajectory.level.t)
+                    text.append(states)
+                    guidance.append(c.guidance_scale)
+                    if item.extra is not None:
+                        extra.append(item.extra)
         device = self.model.device
         out = self.model.predict(
             torch.cat(x),
             torch.tensor(t, dtype=torch.float32, device=device),
             torch.cat(text),
             torch.tensor(guidance, dtype=torch.float32, device=device),
-        )  # [rows, C, h, w]
-        guided, place = [], 0
-        for item in group:
-            mine, c = out[place : place + item.rows], item.conditioning
-            place += item.rows
-            guided.append(mine if c.uncond is None else guide(mine[1:], mine[:1], c.guidance_scale, c.rescale))
-        return guided
+            *([torch.cat(extra)] if extra else []),
+        )
+        rows = iter(torch.split(out, 1))  # each [1, C, h, w]
+        return [_mixed([_guided(c, rows) for c in item.conditionings], item.conditionings) for item in group]
 
     def _after(self, item: _Active) -> None:
         """Finish what is done."""
@@ -247,6 +247,24 @@ class Engine:
             return None
         rgb = self.model.preview(item.trajectory.denoised)  # [h, w, 3]
         return (rgb * 255 + 0.5).to(torch.uint8).cpu().numpy()
+
+
+def _guided(c: Conditioning, rows: Iterator[Tensor]) -> Tensor:
+    """The next one or two of a call's rows as one output [1, C, h, w]."""
+    if c.uncond is None:
+        return next(rows)
+    uncond = next(rows)
+    return guide(next(rows), uncond, c.guidance_scale, c.rescale)
+
+
+def _mixed(outs: list[Tensor], conditionings: tuple[Conditioning, ...]) -> Tensor:
+    """Layers by their weights. D is linear in the output, so mixing outputs mixes D."""
+    if len(outs) == 1:
+        return outs[0]
+    mixed = torch.zeros_like(outs[0])
+    for c, out in zip(conditionings, outs, strict=True):
+        mixed = mixed + (out if c.weight is None else c.weight * out)
+    return mixed
 
 
 def _as_ours(error: Exception) -> OverpaintError:

@@ -2,7 +2,7 @@
 
 from overpaint.decode import load
 from overpaint.encode import encode, save
-from overpaint.picture import Picture, Pixels, cut_middle, fit, inner_size, pad_from_edge, resize, to_pil
+from overpaint.picture import Picture, Pixels, cut_middle, fit, fit_pixels, inner_size, pad_from_edge, resize, to_pil
 
 __all__ = [
     "Picture",
@@ -10,6 +10,7 @@ __all__ = [
     "cut_middle",
     "encode",
     "fit",
+    "fit_pixels",
     "inner_size",
     "load",
     "pad_from_edge",

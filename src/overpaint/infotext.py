@@ -15,7 +15,7 @@ from typing import Any
 from overpaint.errors import ParameterError, RecipeError
 from overpaint.levels import ScheduleName
 from overpaint.params import EditParams, ResolvedParams
-from overpaint.recipe import MAX_TEXT, Recipe, plain
+from overpaint.recipe import Recipe, plain
 from overpaint.samplers import SamplerName
 
 SAMPLER_NAMES: dict[SamplerName, str] = {
@@ -42,6 +42,7 @@ SCHEDULE_NAMES: dict[ScheduleName, str] = {
 }
 _SAMPLERS = {theirs.lower(): ours for ours, theirs in SAMPLER_NAMES.items()}
 _SCHEDULES = {theirs.lower(): ours for ours, theirs in SCHEDULE_NAMES.items()}
+MAX_TEXT = 1_000_000  # characters that are looked at
 _NEGATIVE = "Negative prompt:"
 # as in AUTOMATIC1111: a name, then a quoted string or anything up to a comma
 _PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')

@@ -16,20 +16,35 @@ from overpaint.trajectory import Trajectory
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What the network is told beside x and t: text states [1, tokens, width] for and against, and how to guide."""
+    """What the network is told beside x and t: text states [1, tokens, width] for and against, and how to guide.
+
+    Attributes:
+        uncond: None: guidance is off, one row a call instead of two.
+        weight: how much of D comes from this prompt, [1, 1, h, w]; those of all layers sum to 1. None: all of it.
+    """
 
     cond: Tensor
-    uncond: Tensor | None  # None: guidance is off, one row a call instead of two
+    uncond: Tensor | None
     guidance_scale: float
     rescale: float = 0.0
+    weight: Tensor | None = None
+
+    @property
+    def rows(self) -> int:
+        """Network rows a call."""
+        return 1 if self.uncond is None else 2
 
 
 @dataclass
 class Started:
-    """What a task hands the engine: the edit in flight and its conditioning."""
+    """What a task hands the engine: the edit in flight, and its prompts: one, or one for each layer.
+
+    ``extra``: what an inpainting network is told in every row, [1, 5, h, w].
+    """
 
     trajectory: Trajectory
-    conditioning: Conditioning
+    conditionings: tuple[Conditioning, ...]
+    extra: Tensor | None = None
 
 
 class Task(Protocol):

@@ -39,11 +39,13 @@ class Tags:
 
     Attributes:
         recipe: our JSON.
+        short: the same with the hashes of maps instead of their numbers.
         parameters: the text that other tools read; None for a sheet of several edits.
         source_type: IPTC's word for how the picture came about; None where no trained model had a hand in it.
     """
 
     recipe: str
+    short: str
     parameters: str | None
     source_type: str | None
 
@@ -51,7 +53,12 @@ class Tags:
     def of(cls, recipes: Sequence[Recipe]) -> "Tags":
         """The tags of a picture with these recipes, at least one."""
         one = recipes[0] if len(recipes) == 1 and isinstance(recipes[0].params, ResolvedParams) else None
-        return cls(to_json(recipes), infotext.write(one) if one else None, _source_type(recipes))
+        return cls(
+            to_json(recipes),
+            to_json(recipes, numbers=False),
+            infotext.write(one) if one else None,
+            _source_type(recipes),
+        )
 
     def png_chunks(self) -> list[tuple[bytes, bytes]]:
         """(name, data) of the chunks to stand before a PNG's pixels."""
@@ -76,8 +83,10 @@ class Tags:
         return exif.tobytes()
 
     def for_jpeg(self) -> dict[str, bytes]:
-        """EXIF and XMP for a JPEG, which has room for 64 KiB of each: only a sheet of very long prompts has more."""
-        blocks = {"exif": self.exif(), "xmp": self.xmp()}
+        """EXIF and XMP for a JPEG, which has room for 64 KiB of each: for maps it may be too little, and for a sheet of
+        very long prompts."""
+        whole = self.xmp()
+        blocks = {"exif": self.exif(), "xmp": whole if len(whole) <= _SEGMENT else self._packet(self.short).encode()}
         return {name: block for name, block in blocks.items() if len(block) <= _SEGMENT}
 
     def _packet(self, recipe: str | None) -> str:

@@ -1,12 +1,16 @@
 """``DiffusionModel``: pictures, words and latents into one another, and one network forward.
 
-Only this file and ``model_loading`` know diffusers' and transformers' classes. What others ask of a model:
+Only ``model*`` files know diffusers' and transformers' networks. What others ask of a model:
 
-    encode_text(text)              -> TextStates: [1, tokens, width] and the words that did not fit
-    encode_picture(pixels)         -> mean, std of the latent, each [1, C, h, w]
-    decode(z0)                     -> pixels [1, 3, H, W] in 0..1
-    predict(x, t, text, guidance)  -> the network's output for any number of rows [R, C, h, w]
-    denoised(x, out, level)        -> D, the clean latent as believed: D = p*x + q*out
+    encode_text(text)                     -> TextStates: [1, tokens, width] and the words that did not fit
+    encode_picture(pixels)                -> mean, std of the latent, each [1, C, h, w]
+    decode(z0)                            -> pixels [1, 3, H, W] in 0..1
+    mask_input(mask, masked_pixels)       -> what an inpainting network sees beside x: [1, 1 + C, h, w]
+    predict(x, t, text, guidance, extra)  -> the network's output for any number of rows [R, C, h, w]
+    denoised(x, out, level)               -> D, the clean latent as believed: D = p*x + q*out
+
+Pictures go through a codec (a VAE, or none for networks in pixels) and words through a text encoder (or none); the
+rest of the program sees no difference.
 
 Bytes must not depend on company, so every network call sees a fixed number of rows: on the CPU always the same small
 number (``row_buckets``), elsewhere the next larger bucket; what is missing is filled with copies of the last row. VAE
@@ -14,8 +18,8 @@ and text encoder see one row.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +29,7 @@ from overpaint.checkpoint import EMBEDDED, Checkpoint, inspect
 from overpaint.errors import EditFailed, ModelError
 from overpaint.fingerprint import Fingerprint
 from overpaint.levels import DiffusionNoise, Level
+from overpaint.model_codecs import Codec, PixelCodec, VaeCodec
 from overpaint.model_loading import (
     DeviceName,
     DtypeName,
@@ -37,6 +42,9 @@ from overpaint.model_loading import (
     training_noise,
     versions,
 )
+from overpaint.model_words import ClipWords, NoWords, TextStates, Words
+
+__all__ = ["DiffusionModel", "TextStates", "guide"]
 
 _TEXTS_KEPT = 64
 
@@ -46,24 +54,19 @@ _CPU_ROWS = (2,)
 _GPU_ROWS = (2, 4, 8, 16)
 
 
-@dataclass(frozen=True)
-class TextStates:
-    """A text as the network reads it: states [1, tokens, width], and the end of it that did not fit."""
-
-    states: Tensor
-    dropped: str = ""
-
-
 class DiffusionModel:
-    """A loaded Stable Diffusion checkpoint. Not thread-safe: an engine's thread is its only caller.
+    """A loaded checkpoint. Not thread-safe: an engine's thread is its only caller.
 
     Attributes:
         hash: SHA-256 of the files that decide pictures (``Checkpoint.files``), 64 hex characters.
         notes: what of the folder is not used.
+        reads_text: False where the network was trained without words: every text is dropped whole, and guidance between
+            two texts is between two equal outputs.
+        takes_mask: True for inpainting networks, which want ``mask_input`` with every prediction.
     """
 
     def __init__(self, checkpoint: Checkpoint, noise: DiffusionNoise, parts: Parts, hash: str) -> None:
-        unet, vae = parts.unet, parts.vae
+        unet = parts.unet
         self.name: str = checkpoint.name
         self.folder: Path = checkpoint.folder
         self.card: Card = checkpoint.card
@@ -71,15 +74,19 @@ class DiffusionModel:
         self.notes: tuple[str, ...] = parts.notes
         self.noise = noise
         self.prediction: str = checkpoint.scheduler.get("prediction_type", "epsilon")
-        self.pixels_per_cell: int = checkpoint.pixels_per_cell
-        self.channels: int = vae.config.latent_channels
-        self.device = next(unet.parameters()).device
+        self.device: torch.device = unet.device
         self.dtype: torch.dtype = unet.dtype
         self.row_buckets = _CPU_ROWS if self.device.type == "cpu" else _GPU_ROWS
-        self.guidance_embedded: bool = unet.config.time_cond_proj_dim is not None
-        self._unet, self._vae, self._text_encoder, self._tokenizer = unet, vae, parts.text_encoder, parts.tokenizer
+        self._unet = unet
+        self._codec: Codec = PixelCodec() if parts.vae is None else VaeCodec(parts.vae, checkpoint.pixels_per_cell)
+        self.pixels_per_cell: int = self._codec.pixels_per_cell
+        self.channels: int = self._codec.channels
+        self.reads_text: bool = parts.text_encoder is not None
+        self._words: Words = ClipWords(parts.text_encoder, parts.tokenizer) if self.reads_text else NoWords(self.device)
         self._texts: OrderedDict[str, TextStates] = OrderedDict()
-        self._latent_rgb: Tensor | None = None
+        self.takes_mask: bool = unet.config.in_channels == 2 * self.channels + 1
+        self.guidance_embedded: bool = unet.config.get("time_cond_proj_dim") is not None
+        self._clip_range = checkpoint.clip_range
 
     @classmethod
     def load(
@@ -90,7 +97,9 @@ class DiffusionModel:
         dtype: DtypeName = "auto",
         download: bool = False,
     ) -> "DiffusionModel":
-        """Load "embedded", a Stable Diffusion 1.x/2.x folder in diffusers' layout, or a hub id in the local cache.
+        """Load "embedded", a folder in diffusers' layout, or a hub id in the local cache.
+
+        The folder may be of Stable Diffusion 1.x/2.x, its inpainting models included, or of a DDPM in pixels.
 
         Args:
             device: "auto" takes CUDA, then Apple's MPS, then the CPU.
@@ -126,75 +135,57 @@ class DiffusionModel:
 
     # ---- words -------------------------------------------------------------------------------------------------------
 
+    @torch.inference_mode()
     def encode_text(self, text: str) -> TextStates:
         """The text encoder's states of ``text``; the newest texts are kept, a crowd often shares them."""
         if text not in self._texts:
-            self._texts[text] = self._encode_text(text)
+            self._texts[text] = self._words.encode(text)
             if len(self._texts) > _TEXTS_KEPT:
                 self._texts.popitem(last=False)
         self._texts.move_to_end(text)
         return self._texts[text]
-
-    @torch.inference_mode()
-    def _encode_text(self, text: str) -> TextStates:
-        # a tokenizer that states no length has an absurd one
-        limit = min(self._tokenizer.model_max_length, self._text_encoder.config.max_position_embeddings)
-        ids = self._tokenizer(text, padding="max_length", truncation=True, max_length=limit).input_ids
-        # verbose=False: what is too long is reported by us, by the words that fell off
-        whole = self._tokenizer(text, truncation=False, verbose=False).input_ids
-        dropped = self._tokenizer.decode(whole[limit - 1 : -1]).strip() if len(whole) > limit else ""
-        states = self._text_encoder(torch.tensor([ids], device=self.device))[0]  # [1, tokens, width]
-        return TextStates(states, dropped)
 
     # ---- pictures ----------------------------------------------------------------------------------------------------
 
     @torch.inference_mode()
     def encode_picture(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation of the latent of ``pixels`` [1, 3, H, W] in 0..1, scaled as the UNet wants it."""
-        x = self._to_network(pixels * 2 - 1)
-        posterior = self._vae.encode(x).latent_dist
-        scale, shift = self._vae.config.scaling_factor, self._vae.config.shift_factor or 0.0
-        return (posterior.mean.float() - shift) * scale, posterior.std.float() * scale  # [1, C, h, w]
+        return self._codec.encode(pixels.to(self.device))  # [1, C, h, w] each
 
     @torch.inference_mode()
     def decode(self, z0: Tensor) -> Tensor:
         """Pixels [1, 3, H, W] in 0..1, float32, of a clean latent [1, C, h, w]."""
-        scale, shift = self._vae.config.scaling_factor, self._vae.config.shift_factor or 0.0
-        z = z0 / scale + shift
-        y: Tensor = self._vae.decode(self._to_network(z)).sample.float()
-        if not bool(torch.isfinite(y).all()) and self.dtype != torch.float32:
-            # some VAEs overflow in half precision on some pictures: once more in float32
-            y = self._vae.float().decode(z.contiguous(memory_format=torch.channels_last)).sample
-            self._vae.to(self.dtype)
-        if not bool(torch.isfinite(y).all()):
-            raise EditFailed("the decoded picture has numbers that are not finite")
-        return (y / 2 + 0.5).clamp(0, 1)
+        return self._codec.decode(z0)
 
     @torch.inference_mode()
     def preview(self, z0: Tensor) -> Tensor:
-        """A small picture [h, w, 3] in 0..1 of a latent [1, C, h, w], by one matrix instead of the decoder."""
-        if self._latent_rgb is None:
-            self._latent_rgb = self._fit_latent_rgb()
-        return (_with_ones(z0) @ self._latent_rgb).clamp(0, 1)
+        """A small picture [h, w, 3] in 0..1 of a latent [1, C, h, w]."""
+        return self._codec.preview(z0)
 
-    def _fit_latent_rgb(self, side: int = 256) -> Tensor:
-        """Least squares from latents to mean colours, on smooth random colours of many sizes: fitted for each VAE."""
-        generator = torch.Generator().manual_seed(0)
-        picture = torch.full((1, 3, side, side), 0.5)
-        for cells in (2, 4, 8, 16, 32):
-            colours = torch.rand(1, 3, cells, cells, generator=generator) - 0.5
-            picture += 0.45 * nn.functional.interpolate(colours, (side, side), mode="bicubic")
-        mean, _ = self.encode_picture(picture.clamp(0, 1).to(self.device))
-        truth = nn.functional.avg_pool2d(picture.clamp(0, 1), self.pixels_per_cell)[0].permute(1, 2, 0)  # [h, w, 3]
-        features = _with_ones(mean).cpu()
-        fitted = torch.linalg.lstsq(features.flatten(0, 1).double(), truth.flatten(0, 1).double())
-        matrix: Tensor = fitted.solution.float().to(self.device)  # [C + 1, 3]
-        return matrix
+    @torch.inference_mode()
+    def mask_input(self, mask: Tensor, masked_pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """What an inpainting network sees beside x, as diffusers makes it.
+
+        Args:
+            mask: [1, 1, H, W], 1 is to be painted, 0 is kept.
+            masked_pixels: the picture [1, 3, H, W] in 0..1, neutral grey (.5) where the mask is 1.
+            generator: draws the masked picture's latent, on the CPU; None takes its mean.
+
+        Returns:
+            [1, 1 + C, h, w], float32: the mask, white = change, then the latent of what is kept.
+        """
+        latent, std = self.encode_picture(masked_pixels)
+        if generator is not None:
+            latent = latent + std * torch.randn(latent.shape, generator=generator).to(latent.device)
+        cells = nn.functional.interpolate(mask.to(latent), size=latent.shape[-2:])  # [1, 1, h, w], nearest
+        return torch.cat([cells, latent], 1)
 
     # ---- the network -------------------------------------------------------------------------------------------------
 
     @torch.inference_mode()
-    def predict(self, x: Tensor, t: Tensor, text: Tensor, guidance: Tensor | None = None) -> Tensor:
+    def predict(
+        self, x: Tensor, t: Tensor, text: Tensor, guidance: Tensor | None = None, extra: Tensor | None = None
+    ) -> Tensor:
         """The UNet's output for rows of equal shape, in calls of a fixed number of rows.
 
         Args:
@@ -202,35 +193,42 @@ class DiffusionModel:
             t: timesteps [R], float32; they may be fractional.
             text: [R, tokens, width].
             guidance: [R], only read by distilled networks that take guidance as an input.
+            extra: [R, 1 + C, h, w] of ``mask_input``, for inpainting networks and only for them.
 
         Returns:
             [R, C, h, w], float32.
         """
+        if (extra is not None) != self.takes_mask:
+            words = "needs a mask beside the picture" if self.takes_mask else "takes no mask beside the picture"
+            raise EditFailed(f"the network of {self.name} {words}")
         rows, most = len(x), self.row_buckets[-1]
         if rows > most:
-            parts = range(0, rows, most)
-            cut = [slice(i, i + most) for i in parts]
-            return torch.cat(
-                [self.predict(x[c], t[c], text[c], None if guidance is None else guidance[c]) for c in cut]
-            )
+            cuts = [slice(i, i + most) for i in range(0, rows, most)]
+            given = [[None if v is None else v[cut] for v in (guidance, extra)] for cut in cuts]
+            return torch.cat([self.predict(x[c], t[c], text[c], *g) for c, g in zip(cuts, given, strict=True)])
         bucket = next(b for b in self.row_buckets if b >= rows)
         padding = [*range(rows), *[rows - 1] * (bucket - rows)]
-        condition = None
+        told: dict[str, Any] = {}
+        if self.reads_text:
+            told["encoder_hidden_states"] = text[padding].to(self.dtype)
         if self.guidance_embedded:
             assert guidance is not None
-            condition = _guidance_embedding(guidance[padding] - 1, self._unet.config.time_cond_proj_dim).to(self.dtype)
-        out: Tensor = self._unet(
-            self._to_network(x[padding]), t[padding], text[padding].to(self.dtype), timestep_cond=condition
-        ).sample
+            width = self._unet.config.time_cond_proj_dim
+            told["timestep_cond"] = _guidance_embedding(guidance[padding] - 1, width).to(self.dtype)
+        seen = x if extra is None else torch.cat([x, extra.to(x)], 1)  # [R, C or 2*C + 1, h, w]
+        out: Tensor = self._unet(self._to_network(seen[padding]), t[padding], **told).sample
         return out[:rows].float().contiguous()
 
     def denoised(self, x: Tensor, out: Tensor, level: Level) -> Tensor:
-        """D, the clean latent as believed: Salimans & Ho 2022 (arXiv:2202.00512), appendix D."""
+        """D, the clean latent as believed: Salimans & Ho 2022 (arXiv:2202.00512), appendix D.
+
+        Clamped where the checkpoint asks for it, as in Ho et al. 2020 (arXiv:2006.11239): no pixel is beyond -1..1.
+        """
         if self.prediction == "v_prediction":
-            return level.alpha * x - level.sigma * out
-        if self.prediction == "sample":
-            return out
-        return (x - level.sigma * out) / level.alpha
+            D = level.alpha * x - level.sigma * out
+        else:
+            D = out if self.prediction == "sample" else (x - level.sigma * out) / level.alpha
+        return D if self._clip_range is None else D.clamp(-self._clip_range, self._clip_range)
 
     def _to_network(self, x: Tensor) -> Tensor:
         return x.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
@@ -256,8 +254,3 @@ def _guidance_embedding(w: Tensor, width: int) -> Tensor:
     frequency = torch.exp(torch.arange(half, dtype=torch.float32) * -(torch.tensor(10000.0).log() / (half - 1)))
     angle = 1000 * w[:, None].cpu() * frequency
     return nn.functional.pad(torch.cat([angle.sin(), angle.cos()], 1), (0, width % 2)).to(w.device)
-
-
-def _with_ones(latent: Tensor) -> Tensor:
-    cells = latent[0].permute(1, 2, 0)  # [h, w, C]
-    return torch.cat([cells, torch.ones_like(cells[..., :1])], -1)

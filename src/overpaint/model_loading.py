@@ -20,12 +20,12 @@ DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 
 @dataclass(frozen=True)
 class Parts:
-    """What is loaded of a folder, and what of it is not used."""
+    """What is loaded of a folder, and what of it is not used; a network in pixels is alone."""
 
     unet: Any
-    vae: Any
-    text_encoder: Any
-    tokenizer: Any
+    vae: Any | None
+    text_encoder: Any | None
+    tokenizer: Any | None
     notes: tuple[str, ...]
 
 
@@ -67,35 +67,50 @@ def versions() -> dict[str, str]:
     return {name: there[d] for name, known in names.items() for d in known if d in there}
 
 
-def load_parts(checkpoint: Checkpoint, dtype: torch.dtype, place: torch.device) -> Parts:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-    from transformers import CLIPTextModel, CLIPTokenizer
-
-    networks, notes = {}, []
-    for part, kind, as_dtype in (
-        ("unet", UNet2DConditionModel, "torch_dtype"),
-        ("vae", AutoencoderKL, "torch_dtype"),
-        ("text_encoder", CLIPTextModel, "dtype"),
-    ):
+def load_parts(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device) -> Parts:
+    networks: dict[str, Any] = {"vae": None, "text_encoder": None}
+    notes = []
+    for part, kind in _classes(in_pixels=checkpoint.vae is None).items():
+        place = checkpoint.places[part]
         networks[part], info = kind.from_pretrained(
-            checkpoint.folder / part,
+            place,
             variant=checkpoint.weights[part].variant,
             use_safetensors=True,
             local_files_only=True,
             ignore_mismatched_sizes=True,  # they are refused below, all in the same words
             output_loading_info=True,
-            **{as_dtype: dtype},
+            **{"dtype" if part == "text_encoder" else "torch_dtype": dtype},
         )
-        _check_complete(checkpoint.folder / part, info)
+        _check_complete(place, info)
         notes += _unused(part, info)
-        _settle(networks[part], place)
-        _check_finite(checkpoint.folder / part, networks[part])
-    tokenizer = CLIPTokenizer.from_pretrained(checkpoint.folder / "tokenizer", local_files_only=True)
-    known = networks["text_encoder"].config.vocab_size
+        _settle(networks[part], device)
+        _check_finite(place, networks[part])
+    return Parts(**networks, tokenizer=_tokenizer(checkpoint, networks["text_encoder"]), notes=tuple(notes))
+
+
+def _classes(*, in_pixels: bool) -> dict[str, Any]:
+    """Which network class each part is of, whatever the folder says."""
+    if in_pixels:
+        from diffusers.models.unets.unet_2d import UNet2DModel
+
+        return {"unet": UNet2DModel}
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from transformers import CLIPTextModel
+
+    return {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel}
+
+
+def _tokenizer(checkpoint: Checkpoint, text_encoder: Any | None) -> Any | None:
+    if text_encoder is None:
+        return None
+    from transformers import CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(checkpoint.places["tokenizer"], local_files_only=True)
+    known = text_encoder.config.vocab_size
     if len(tokenizer) > known:
         raise ModelError(f"{checkpoint.folder}: the tokenizer has {len(tokenizer)} words, the text encoder {known}")
-    return Parts(**networks, tokenizer=tokenizer, notes=tuple(notes))
+    return tokenizer
 
 
 def _check_complete(part: Path, info: dict[str, Any]) -> None:
@@ -121,13 +136,13 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
 
 
-def _settle(network: Any, place: torch.device) -> None:
+def _settle(network: Any, device: torch.device) -> None:
     """Bring a network to its device, in memory of its own.
 
     On a CPU the libraries leave tensors as windows into the file: who overwrites it changes the network, and who cuts
     it kills the process.
     """
-    network.eval().requires_grad_(False).to(place)
+    network.eval().requires_grad_(False).to(device)
     for tensor in (*network.parameters(), *network.buffers()):
         layout = torch.channels_last if tensor.ndim == 4 else torch.preserve_format
         tensor.data = tensor.data.clone(memory_format=layout)
@@ -161,7 +176,7 @@ def training_noise(checkpoint: Checkpoint) -> DiffusionNoise:
         scheduler = DDIMScheduler(**{k: checkpoint.scheduler[k] for k in words if k in checkpoint.scheduler})
         return DiffusionNoise(scheduler.alphas_cumprod.double().tolist())
     except Exception as e:  # whatever the values make the library raise
-        raise ModelError(f"{checkpoint.folder / 'scheduler'} does not describe a training noise: {e}") from e
+        raise ModelError(f"{checkpoint.places['scheduler']} does not describe a training noise: {e}") from e
 
 
 @contextmanager

@@ -22,7 +22,13 @@ from overpaint.samplers import SAMPLERS, SamplerName
 
 FitName = Literal["crop", "pad", "stretch"]
 FITS: tuple[FitName, ...] = get_args(FitName)
-PresetName = Literal["style", "sketch", "enhance", "scene", "tweak"]  # what each means stands in presets.toml
+FillName = Literal["original", "noise", "blur", "colour", "telea"]
+FILLS: tuple[FillName, ...] = get_args(FillName)
+RegionName = Literal["auto", "whole", "mask"]
+REGIONS: tuple[RegionName, ...] = get_args(RegionName)
+PresetName = Literal[  # what each means stands in presets.toml
+    "style", "sketch", "enhance", "scene", "tweak", "remove", "replace", "add", "repair", "extend"
+]
 PRESETS: tuple[PresetName, ...] = get_args(PresetName)
 
 SEED_MAX = 2**53 - 1  # the largest whole number that survives JSON in a browser
@@ -41,7 +47,7 @@ PROMPT_ADVICE = "Name what you want *and* what is in the picture."
 class Spec:
     """What is known of one field, for validation, command line and docs alike."""
 
-    kind: Literal["text", "number", "integer", "choice", "working_size", "output_size"]
+    kind: Literal["text", "number", "integer", "choice", "working_size", "output_size", "margins"]
     help: str
     low: float = -math.inf
     high: float = math.inf
@@ -72,6 +78,16 @@ class EditParams:
         fit: how the input is brought to the shape of ``output_size``.
         detail: in [0, 1]: how much of the original's fine structure is given back; 0 is plain SDEdit.
         preset: a named use with its own defaults and strength range; see ``overpaint presets``.
+        fill: what fills the part that a change map marks before the model sees it: the picture itself, noise, what lies
+            around it smeared in (blur), its mean colour, or what grows in from around it (telea). Where the local
+            strength is 1 the picture has no say, and "original" means telea.
+        region: where the model works when there is a map: the whole picture, the part around the map, or whichever is
+            better (auto: the part, where it is at most half of a picture that is larger than the working size).
+        blend: pixels over which a mask of 0 and 1 is blended in, on its white side.
+        match: in [0, 1]: how far the colours at the map's edge are brought to those around it.
+        extend: by how many pixels the picture is to grow, "LEFT,TOP,RIGHT,BOTTOM": what is new is mirrored content at
+            first, and then changed with the full strength; the picture's own pixels stay as they are.
+        repeat: how often it all is done, each time from what came out of the last; Meng et al. 2021, algorithm 1, K.
     """
 
     prompt: str = _spec("", kind="text", help=f"What the result shows. {PROMPT_ADVICE}")
@@ -115,6 +131,24 @@ class EditParams:
     preset: PresetName | None = _spec(
         kind="choice", help="A named use with its own defaults; see `overpaint presets`.", choices=PRESETS
     )
+    fill: FillName | None = _spec(
+        kind="choice", help="With a map: what fills the marked part at first.", choices=FILLS, ours="original"
+    )
+    region: RegionName | None = _spec(
+        kind="choice", help="With a map: work on the whole picture or around the map.", choices=REGIONS, ours="auto"
+    )
+    blend: int | None = _spec(
+        kind="integer", help="Pixels over which a hard mask is blended in, inside it.", low=0, high=512, ours=8
+    )
+    match: float | None = _spec(
+        kind="number", help="How far colours at the map's edge are matched to those around.", low=0, high=1, ours=0.0
+    )
+    extend: str | None = _spec(
+        kind="margins", help="Grow the picture: LEFT,TOP,RIGHT,BOTTOM in pixels.", ours="0,0,0,0"
+    )
+    repeat: int | None = _spec(
+        kind="integer", help="Do it all this often, each time from the last result.", low=1, high=20, ours=1
+    )
 
     def __post_init__(self) -> None:
         for f, spec in specs(type(self)):
@@ -140,6 +174,12 @@ class ResolvedParams(EditParams):
     output_size: str
     fit: FitName
     detail: float
+    fill: FillName
+    region: RegionName
+    blend: int
+    match: float
+    extend: str
+    repeat: int
 
 
 def specs(cls: type[EditParams] = EditParams) -> Iterator[tuple[Field[Any], Spec]]:
@@ -261,6 +301,18 @@ def _check_size(name: str, value: Any, spec: Spec) -> str:
     return f"{w}x{h}"
 
 
+def _check_margins(name: str, value: Any, spec: Spec) -> str:
+    parts = value.split(",") if isinstance(value, str) else value
+    try:
+        sides = [int(part) for part in parts]
+        if len(sides) != 4 or not all(0 <= side <= SIDE_MAX for side in sides):
+            raise ValueError
+    except (TypeError, ValueError):
+        words = f"must be LEFT,TOP,RIGHT,BOTTOM, each 0 to {SIDE_MAX} pixels"
+        raise ParameterError(name, f"is {_shown(value)}, {words}") from None
+    return ",".join(map(str, sides))
+
+
 _CHECKS = {
     "text": _check_text,
     "number": _check_number,
@@ -268,6 +320,7 @@ _CHECKS = {
     "choice": _check_choice,
     "working_size": _check_size,
     "output_size": _check_size,
+    "margins": _check_margins,
 }
 
 
@@ -275,6 +328,12 @@ def parse_size(text: str) -> tuple[int, int]:
     """``"512x384"`` -> (width 512, height 384)."""
     w, h = text.split("x")
     return int(w), int(h)
+
+
+def parse_margins(text: str) -> tuple[int, int, int, int]:
+    """``"64,0,64,128"`` -> (left, top, right, bottom)."""
+    left, top, right, bottom = (int(side) for side in text.split(","))
+    return left, top, right, bottom
 
 
 def _range(spec: Spec) -> str:

@@ -65,6 +65,26 @@ class Picture:
             x = x * a + (BACKGROUND / 255) * (1 - a)
         return x
 
+    def crop(self, rows: slice, columns: slice) -> "Picture":
+        """A part of this picture."""
+        return Picture(self.rgb[rows, columns], None if self.alpha is None else self.alpha[rows, columns], self.notes)
+
+    @classmethod
+    def of(cls, pixels: Pixels) -> "Picture":
+        """[h, w, 3] or [h, w, 4] as a picture."""
+        alpha = np.ascontiguousarray(pixels[..., 3]) if pixels.shape[2] == 4 else None
+        return cls(np.ascontiguousarray(pixels[..., :3]), alpha)
+
+    def pasted(self, part: "Picture", rows: slice, columns: slice) -> "Picture":
+        """This picture with a part of it replaced; its alpha stays."""
+        rgb = self.rgb.copy()
+        rgb[rows, columns] = part.rgb
+        return Picture(rgb, self.alpha, self.notes)
+
+    def with_flat_in(self, where: Pixels, x: Pixels) -> "Picture":
+        """``with_flat(x)`` where ``where`` [h, w] says so, this picture elsewhere."""
+        return Picture(np.where(where[..., None], self.with_flat(x).rgb, self.rgb), self.alpha, self.notes)
+
     def with_flat(self, x: Pixels) -> "Picture":
         """This picture looking like ``x`` ([h, w, 3] float in 0..1) over the background; type and alpha stay.
 
@@ -115,22 +135,23 @@ def _resize_with_alpha(x: Pixels, size: tuple[int, int]) -> Pixels:
 
 def fit(picture: Picture, size: tuple[int, int], how: FitName) -> Picture:
     """Bring a picture to ``size`` (width, height): cut off (crop), fill up from the edge (pad) or distort (stretch)."""
-    w, h = picture.size
-    W, H = size
-    if (w, h) == (W, H):
+    if picture.size == size:
         return picture
-    x = picture.pixels
+    x = fit_pixels(picture.pixels, size, how)
+    alpha = np.ascontiguousarray(x[..., 3]) if x.shape[2] == 4 else None
+    return Picture(np.ascontiguousarray(x[..., :3]), alpha, picture.notes)
+
+
+def fit_pixels(x: Pixels, size: tuple[int, int], how: FitName) -> Pixels:
+    """``fit`` for bare pixels [h, w, c]: a map goes where its picture goes."""
+    (h, w), (W, H) = x.shape[:2], size
     if how == "crop":
         keep_w, keep_h = min(w, max(1, round(h * W / H))), min(h, max(1, round(w * H / W)))
         left, top = (w - keep_w) // 2, (h - keep_h) // 2
-        x = resize(x[top : top + keep_h, left : left + keep_w], size)
-    elif how == "pad":
-        inner = inner_size((w, h), size)
-        x = pad_from_edge(resize(x, inner), size)
-    else:
-        x = resize(x, size)
-    alpha = np.ascontiguousarray(x[..., 3]) if x.shape[2] == 4 else None
-    return Picture(np.ascontiguousarray(x[..., :3]), alpha, picture.notes)
+        return resize(x[top : top + keep_h, left : left + keep_w], size)
+    if how == "pad":
+        return pad_from_edge(resize(x, inner_size((w, h), size)), size)
+    return resize(x, size)
 
 
 def inner_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from overpaint.card import Card
-from overpaint.params import PRESETS, EditParams, PresetName, ResolvedParams, draw_seed, specs
+from overpaint.params import PRESETS, EditParams, FillName, PresetName, ResolvedParams, draw_seed, specs
 
 TOO_STRONG = 0.8  # from here on a preset that should keep the structure says that it cannot
 
@@ -26,6 +26,8 @@ class Preset:
     example: str
     template: str = "{subject}"
     detail: float = 0.0
+    fill: FillName | None = None
+    match: float | None = None
 
     def prompt_for(self, prompt: str) -> str:
         """The prompt with the template around it, unless it is empty or already has the template's words."""
@@ -36,7 +38,7 @@ class Preset:
 
     @property
     def defaults(self) -> Mapping[str, Any]:
-        return {"strength": self.strength, "detail": self.detail}
+        return {"strength": self.strength, "detail": self.detail, "fill": self.fill, "match": self.match}
 
 
 class Band(NamedTuple):

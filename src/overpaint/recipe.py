@@ -18,12 +18,14 @@ Makes = Literal["edit", "noised"]
 MAKES: tuple[Makes, ...] = get_args(Makes)
 
 VERSION = 1  # of the JSON's layout
-MAX_TEXT = 1_000_000  # characters of metadata that are looked at
+MAX_TEXT = 24_000_000  # characters of metadata that are looked at; a map may take more than a million of them
 MAX_EDITS = 1000  # recipes on one sheet
 _MAX_NAME = 300  # characters of a name or version
 _MAX_FACTS = 50
+_MAX_LAYERS = 100
+_MAP_FIELDS = ("width", "height", "pixels", "kind", "deflated")
 _TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # they make text read as what it is not
-_LEFT_TO_PRESET = ("strength", "detail")  # what another preset decides anew
+_LEFT_TO_PRESET = ("strength", "detail", "fill", "match")  # what another preset decides anew
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,25 @@ class Input:
 
 
 @dataclass(frozen=True)
+class LayerTold:
+    """A layer: its prompt and numbers (None: as the edit's own), and its map as ``maptext`` tells one."""
+
+    prompt: str
+    negative_prompt: str | None
+    strength: float | None
+    guidance_scale: float | None
+    map: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MapsTold:
+    """Change map and layers, as ``maptext`` tells maps; None and () where there are none."""
+
+    change: Mapping[str, Any] | None = None
+    layers: tuple[LayerTold, ...] = ()
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a picture was made.
 
@@ -52,6 +73,7 @@ class Recipe:
         input: the picture that was edited; None for plain generation, or where it is not told.
         made_with: versions, device, dtype, row count, threads: what else decides the bytes.
         notes: what of another program's text could not be used.
+        maps: where it was changed, and how much; regions with prompts of their own.
     """
 
     params: EditParams
@@ -61,14 +83,21 @@ class Recipe:
     input: Input | None = None
     made_with: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    maps: MapsTold = MapsTold()
 
-    def as_dict(self) -> dict[str, Any]:
-        """What the JSON says, in the order in which it says it."""
+    def as_dict(self, numbers: bool = True) -> dict[str, Any]:
+        """What the JSON says, in its order; ``numbers``: those of the maps too, and not only their hashes."""
         picture = self.input and {"pixels": self.input.pixels, "width": self.input.width, "height": self.input.height}
+        where: dict[str, Any] = {}
+        if self.maps.change is not None:
+            where["change_map"] = _map_as_dict(self.maps.change, numbers)
+        if self.maps.layers:
+            where["layers"] = [{**vars(layer), "map": _map_as_dict(layer.map, numbers)} for layer in self.maps.layers]
         return {
             "overpaint": VERSION,
             "makes": self.makes,
             "params": {f.name: getattr(self.params, f.name) for f, _ in specs()},
+            **where,
             "model": {"name": self.model, "hash": self.model_hash},
             "input": picture,
             "made_with": dict(self.made_with),
@@ -84,9 +113,9 @@ class Recipe:
         return EditParams(**{**values, **changes})
 
 
-def to_json(recipes: Sequence[Recipe]) -> str:
+def to_json(recipes: Sequence[Recipe], numbers: bool = True) -> str:
     """One recipe, or those of all edits on a sheet, as one line of JSON whose characters are all legal in XML."""
-    told = [recipe.as_dict() for recipe in recipes]
+    told = [recipe.as_dict(numbers) for recipe in recipes]
     whole = told[0] if len(told) == 1 else {"overpaint": VERSION, "makes": "sheet", "edits": told}
     text = json.dumps(whole, ensure_ascii=False)
     return re.sub("[\ufffe\uffff]", lambda m: f"\\u{ord(m[0]):04x}", text)
@@ -148,6 +177,7 @@ def _from_dict(told: Any) -> Recipe:
         model_hash=_digest_or_none(model.get("hash")),
         input=_input(told.get("input")),
         made_with=_facts(told.get("made_with")),
+        maps=_maps(told.get("change_map"), told.get("layers")),
     )
 
 
@@ -167,6 +197,34 @@ def _input(told: Any) -> Input | None:
         if digest is not None and type(w) is int and type(h) is int and min(w, h) > 0:
             return Input(digest, w, h)
     raise RecipeError("its recipe's input must have pixels (a SHA-256), width and height")
+
+
+def _maps(change: Any, layers: Any) -> MapsTold:
+    if layers is None:
+        layers = []
+    if not isinstance(layers, list) or len(layers) > _MAX_LAYERS:
+        raise RecipeError(f"its recipe's layers must be a list of at most {_MAX_LAYERS}")
+    return MapsTold(None if change is None else _map(change), tuple(_layer(layer) for layer in layers))
+
+
+def _layer(told: Any) -> LayerTold:
+    names = ("prompt", "negative_prompt", "strength", "guidance_scale")
+    try:
+        p = EditParams(**{name: told.get(name) for name in names})
+        return LayerTold(p.prompt, p.negative_prompt, p.strength, p.guidance_scale, _map(told.get("map")))
+    except (AttributeError, ParameterError, TypeError) as e:
+        raise RecipeError(f"its recipe has a layer that is not taken: {plain(e)}") from e
+
+
+def _map(told: Any) -> dict[str, Any]:
+    """A map as far as it can be checked without its numbers; ``maptext`` reads those."""
+    if not isinstance(told, dict) or not all(isinstance(told.get(name), int) for name in ("width", "height")):
+        raise RecipeError("its recipe has a map without a width and height")
+    return {name: told[name] for name in _MAP_FIELDS if isinstance(told.get(name), int | str)}
+
+
+def _map_as_dict(told: Mapping[str, Any], numbers: bool) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if numbers or name not in ("kind", "deflated")}
 
 
 def _facts(told: Any) -> dict[str, Any]:

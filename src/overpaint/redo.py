@@ -1,15 +1,17 @@
 """A picture made again from its own recipe: the request, the input found by its pixels, and what is not as it was."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from overpaint import decode
 from overpaint.decode.header import open_header
-from overpaint.edit_task import EditRequest
 from overpaint.errors import ImageError, RecipeError
+from overpaint.maps import maptext
+from overpaint.picture import Pixels
 from overpaint.recipe import Input, Recipe
+from overpaint.request import EditRequest, Layer
 
 MAX_SEARCHED = 2000  # pictures that are looked at in one folder
 _ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl"}
@@ -28,8 +30,24 @@ def request_of(recipe: Recipe, image: decode.Source | None, **changes: Any) -> E
     if picture and recipe.input and picture.size != recipe.input.size:
         w, h = recipe.input.size
         if recipe.params.output_size == f"{w}x{h}":
-            changes = {"size": None, "output_size": None, **changes}
-    return EditRequest.of(picture, recipe.changed(**changes), recipe.makes)
+            changes = {"size": None, "output_size": None, "region": None, **changes}
+    change_map, layers = changes.pop("change_map", None), changes.pop("layers", None)
+    if change_map is None and recipe.maps.change is not None:
+        change_map = _map(recipe.maps.change)
+    if layers is None:
+        layers = [
+            Layer(_map(told.map), told.prompt, told.strength, told.guidance_scale, told.negative_prompt)
+            for told in recipe.maps.layers
+        ]
+    return EditRequest.of(picture, recipe.changed(**changes), recipe.makes, change_map, layers)
+
+
+def _map(told: Mapping[str, Any]) -> Pixels:
+    m = maptext.from_dict(told, decode.MAX_PIXELS)
+    if m is None:
+        w, h = told["width"], told["height"]
+        raise RecipeError(f"its map of {w}x{h} has too many different numbers to be in the file; give it again")
+    return m
 
 
 def folders_of(source: object) -> list[Path]:

@@ -12,6 +12,8 @@ from overpaint.recipe import Recipe
 if TYPE_CHECKING:
     from PIL import Image
 
+    from overpaint.maps.region import Box
+
 
 @dataclass(frozen=True, eq=False)
 class EditResult:
@@ -28,6 +30,8 @@ class EditResult:
         working_size: (width, height) the network worked at, padding included.
         seconds: from being submitted to being done.
         warnings: what is worth knowing about this result.
+        region: the part that was worked on, where a map marks a small one; None for the whole picture.
+        map_levels: at how many different boundaries the cells of a map were let go; 0 without one.
         index: its place among the requests it was submitted with.
     """
 
@@ -42,6 +46,8 @@ class EditResult:
     seconds: float
     warnings: tuple[str, ...] = ()
     index: int = 0
+    region: "Box | None" = None
+    map_levels: int = 0
 
     @property
     def seed(self) -> int:

@@ -5,7 +5,7 @@ place in them. It never sees a model: whoever drives it asks for ``x`` and ``lev
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -27,15 +27,18 @@ class Hold:
         eps: the trajectory's start noise [1, C, h, w], float32.
         release: the boundary at which a cell is let go, [1, 1, h, w] whole numbers; 0 is at once, the number of steps
             is never. None: every cell at once.
+        from_noise: cells of local strength 1, [1, 1, h, w]: they start as noise alone, as an edit of strength 1 does.
     """
 
     z0: Tensor
     eps: Tensor
     release: Tensor | None = None
+    from_noise: Tensor | None = None
 
     def at(self, level: Level) -> Tensor:
         """The original noised to ``level``."""
-        return level.alpha * self.z0 + level.sigma * self.eps
+        noised = level.alpha * self.z0 + level.sigma * self.eps
+        return noised if self.from_noise is None else torch.where(self.from_noise, self.eps, noised)
 
 
 @dataclass
@@ -47,12 +50,14 @@ class Trajectory:
         hold: the original and what of it is held; None where there is no original (strength 1).
         x: the latent the network sees next [1, C, h, w], float32; at the end the clean latent.
         generator: draws the noise of the steps, in order; on the CPU, so that a seed means the same everywhere.
+        passes: how often it all is done, each time from what came out of the last (Meng et al. 2021, algorithm 1, K).
     """
 
     rows: Sequence[Row]
     x: Tensor
     generator: torch.Generator
     hold: Hold | None = None
+    passes: int = 1
     position: int = 0
     denoised: Tensor | None = None  # the newest D: the preview
     _base: Tensor = field(init=False, repr=False)  # x at the last boundary, after correction
@@ -70,9 +75,9 @@ class Trajectory:
         return cls(rows, eps, generator)
 
     @classmethod
-    def from_picture(cls, rows: Sequence[Row], hold: Hold, generator: torch.Generator) -> "Trajectory":
+    def from_picture(cls, rows: Sequence[Row], hold: Hold, generator: torch.Generator, passes: int = 1) -> "Trajectory":
         """Start at the first level: ``x = alpha*z0 + sigma*eps`` (Meng et al. 2021, algorithm 1)."""
-        return cls(rows, hold.at(rows[0].level), generator, hold)
+        return cls(rows, hold.at(rows[0].level), generator, hold, passes)
 
     @property
     def done(self) -> bool:
@@ -85,7 +90,12 @@ class Trajectory:
 
     @property
     def calls_left(self) -> int:
-        return len(self.rows) - self.position
+        return len(self.rows) * self.passes - self.position
+
+    @property
+    def steps(self) -> int:
+        """Steps from here to the end, those of all passes."""
+        return sum(row.boundary for row in self.rows) * self.passes
 
     def advance(self, D: Tensor) -> None:
         """Take one row: remember, correct, predict. ``D``: the clean latent as believed at (x, level)."""
@@ -104,6 +114,17 @@ class Trajectory:
             if self._age is not None:
                 self._age = self._age + 1
             self._at_boundary()
+        if self.done and self.passes > 1 and self.hold is not None:
+            self._start_again(self.hold)
+
+    def _start_again(self, hold: Hold) -> None:
+        """Another pass: what came out is the original of the next, noised anew."""
+        self.hold = replace(hold, z0=self.x, eps=self._draw())
+        self.passes -= 1
+        self.x = self.hold.at(self.rows[0].level)
+        self._base, self._memory, self._age = self.x, [], None
+        self.position = self._boundary = 0
+        self._at_boundary()
 
     def _at_boundary(self) -> None:
         """Set what is held, or released just here, to the original at this level; it has no memory from before."""

@@ -223,7 +223,10 @@ _KINDS: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 _WHOLE = {"model.diffusion_model.": "UNet", "first_stage_model.": "VAE", "cond_stage_model.": "text encoder"}
 _FIRST_LAYER = "model.diffusion_model.input_blocks.0.0.weight"
-_INPUTS = {8: "an InstructPix2Pix", 9: "an inpainting"}
+_INPUTS = {
+    8: "an InstructPix2Pix checkpoint of Stable Diffusion: not supported yet",
+    9: "an inpainting checkpoint of Stable Diffusion 1.x or 2.x",
+}
 
 
 def kind_of(shapes: Shapes) -> str:
@@ -235,10 +238,10 @@ def kind_of(shapes: Shapes) -> str:
     there = [part for prefix, part in _WHOLE.items() if any(name.startswith(prefix) for name in names)]
     if "UNet" in there:
         inputs = shapes.get(_FIRST_LAYER, ())[1:2]
-        if inputs and inputs[0] in _INPUTS:
-            return f"{_INPUTS[inputs[0]]} checkpoint of Stable Diffusion: not supported yet"
+        special = _INPUTS.get(inputs[0]) if inputs else None
         lacks = [part for part in _WHOLE.values() if part not in there]
-        return "a Stable Diffusion 1.x or 2.x checkpoint" + (f" without {' and '.join(lacks)}" if lacks else "")
+        lacking = f" without {' and '.join(lacks)}" if lacks else ""
+        return (special or "a Stable Diffusion 1.x or 2.x checkpoint") + lacking
     for needles, words in _KINDS[3:]:
         if any(needle in name for name in names for needle in needles):
             return words

@@ -19,6 +19,7 @@ app = typer.Typer(
 
 for command in (
     edits.edit,
+    edits.extend,
     edits.generate,
     sheets.sweep,
     recipes.recipe,
@@ -27,6 +28,7 @@ for command in (
     tables.samplers,
     tables.presets,
     tables.models,
+    tables.tools,
     demo,
 ):
     app.command()(running.command(command))

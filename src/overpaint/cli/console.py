@@ -96,7 +96,7 @@ def result_facts(result: "EditResult", name: Path | None) -> dict[str, Any]:
         "network_calls": result.network_calls,
         "seconds": round(result.seconds, 3),
         "warnings": list(result.warnings),
-        "recipe": result.recipe.as_dict(),
+        "recipe": result.recipe.as_dict(numbers=False),
     }
 
 

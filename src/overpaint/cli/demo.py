@@ -69,9 +69,9 @@ def demo(
     """Edit the shipped pictures with the embedded model, one labelled sheet; a minute on two cores."""
     from rich.progress import Progress
 
-    from overpaint.edit_task import EditRequest
     from overpaint.editor import Editor
     from overpaint.encode import check_target
+    from overpaint.request import EditRequest
 
     check_target(sheet_file)
     with err.status("loading the embedded model ..."):

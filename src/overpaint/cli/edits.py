@@ -10,6 +10,7 @@ import typer
 
 from overpaint.cli.console import Report, result_facts, result_line, warn
 from overpaint.cli.editing import open_editor, progress_of
+from overpaint.cli.maps import Marks, with_marks
 from overpaint.cli.options import (
     DeviceOption,
     DownloadOption,
@@ -24,9 +25,9 @@ from overpaint.errors import ImageError, OverpaintError, ParameterError
 from overpaint.params import PROMPT_ADVICE, EditParams
 
 if TYPE_CHECKING:
-    from overpaint.edit_task import EditRequest
     from overpaint.editor import Editor
     from overpaint.picture import Picture
+    from overpaint.request import EditRequest
     from overpaint.result import EditResult
 
 CountOption = Annotated[int, typer.Option("--count", "-c", help="How many, with seeds seed, seed+1 ...")]
@@ -44,10 +45,12 @@ class _Work:
 
 
 @with_edit_options
+@with_marks
 def edit(
     images: Annotated[list[Path], typer.Argument(help="The pictures to edit; - is standard input.")],
     prompt: Annotated[str, typer.Argument(help=f"What the result shows. {PROMPT_ADVICE}")],
     options: dict[str, Any],
+    marks: Marks,
     out: OutOption = None,
     suffix: FormatOption = "png",
     count: CountOption = 1,
@@ -69,8 +72,41 @@ def edit(
     readable = _first_readable(works, report)
     if readable:
         with open_editor(model, device, dtype, download) as editor:
-            _run(editor, readable, prompt, options, wish, report)
+            _run(editor, readable, prompt, options, wish, report, marks)
     _end(report, len(images))
+
+
+@with_edit_options
+def extend(
+    image: Annotated[Path, typer.Argument(help="The picture to grow; - is standard input.")],
+    prompt: Annotated[str, typer.Argument(help=f"What the whole shows. {PROMPT_ADVICE}")],
+    options: dict[str, Any],
+    left: Annotated[int, typer.Option(help="By how many pixels, to the left.")] = 0,
+    right: Annotated[int, typer.Option(help="To the right.")] = 0,
+    top: Annotated[int, typer.Option(help="Upwards.")] = 0,
+    bottom: Annotated[int, typer.Option(help="Downwards.")] = 0,
+    out: OutOption = None,
+    suffix: FormatOption = "png",
+    count: CountOption = 1,
+    overwrite: OverwriteOption = False,
+    model: ModelOption = "embedded",
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    download: DownloadOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a picture go on beyond its edges (outpainting); its own pixels stay exactly as they are."""
+    if not any((left, top, right, bottom)):
+        raise ParameterError("left", "is 0, and so are right, top and bottom: say by how much the picture is to grow")
+    options = {"preset": "extend", **options, "extend": (left, top, right, bottom)}
+    EditParams(prompt=prompt, **options)
+    wish = Wish(out, suffix_of(suffix), count, overwrite=overwrite)
+    work = _Work(image, plan(wish, [image], "{}-extended")[0])
+    report = Report(as_json, out)
+    if _read(work, report):
+        with open_editor(model, device, dtype, download) as editor:
+            _run(editor, [work], prompt, options, wish, report)
+    _end(report, 1)
 
 
 @with_edit_options
@@ -119,11 +155,17 @@ def _read(work: _Work, report: Report) -> bool:
 
 
 def _run(
-    editor: "Editor", works: Sequence[_Work], prompt: str, options: dict[str, Any], wish: Wish, report: Report
+    editor: "Editor",
+    works: Sequence[_Work],
+    prompt: str,
+    options: dict[str, Any],
+    wish: Wish,
+    report: Report,
+    marks: Marks | None = None,
 ) -> None:
     """Edit, show progress, and write each result as soon as it is done; one that fails does not touch the others."""
-    from overpaint.edit_task import EditRequest
     from overpaint.editor import seeds_of
+    from overpaint.request import EditRequest
 
     started: list[tuple[_Work, Path]] = []  # by index
 
@@ -131,7 +173,12 @@ def _run(
         """Each picture is read when its turn comes."""
         for work in works:
             if _read(work, report):
-                many = seeds_of(EditRequest(work.picture, prompt, **options), wish.count)
+                try:
+                    where = {} if marks is None or work.picture is None else marks.of(work.picture)
+                    many = seeds_of(EditRequest(work.picture, prompt, **options, **where), wish.count)
+                except ImageError as e:  # a map that does not go with this picture
+                    report.failed(work.name or Path(), e)
+                    continue
                 for path, request in zip(work.files.results, many, strict=True):
                     started.append((work, path))
                     yield request

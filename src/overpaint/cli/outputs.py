@@ -124,7 +124,7 @@ def write_sheet(page: "Image.Image", path: Path, report: Report, words: str, rec
     from overpaint.encode import save
 
     save(np.asarray(page), path, recipes)
-    report.wrote(path, words, sheet=[recipe.as_dict() for recipe in recipes])
+    report.wrote(path, words, sheet=[recipe.as_dict(numbers=False) for recipe in recipes])
 
 
 def _to_stdout(wish: Wish, inputs: Sequence[Path | None]) -> Files:

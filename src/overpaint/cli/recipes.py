@@ -47,6 +47,9 @@ def redo(
     image: Annotated[
         Path | None, typer.Option("--input", "-i", help="What it was made of. Left out: looked for, by its pixels.")
     ] = None,
+    change_map: Annotated[
+        Path | None, typer.Option("--map", help="Another change map, or one that is not in it.")
+    ] = None,
     pick: PickOption = None,
     target: OutOption = None,
     suffix: FormatOption = "png",
@@ -71,6 +74,8 @@ def redo(
         if image is None:
             w, h = one.input.size
             raise RecipeError(f"{file}: its input, a picture of {w}x{h}, is not near it nor here; name it: --input")
+    if change_map is not None:
+        wanted["change_map"] = str(change_map)
     wish = Wish(target, suffix_of(suffix), overwrite=overwrite)
     path = plan(wish, [file], "{}-redo")[0].results[0]
     if image is not None and not overwrite and path.exists() and path.samefile(image):
@@ -152,6 +157,9 @@ def _lines(one: Recipe) -> list[tuple[str, object]]:
     """A recipe as a table; a stranger wrote it, so nothing of it reaches the terminal as it is."""
     params = [(f.name, getattr(one.params, f.name)) for f, _ in specs()]
     lines: list[tuple[str, object]] = [(name, value) for name, value in params if value not in (None, "")]
+    if one.maps.change is not None:
+        lines += [("change_map", f"{one.maps.change['width']}x{one.maps.change['height']}")]
+    lines += [(f"layer {i}", f"{x.prompt!r}, strength {x.strength}") for i, x in enumerate(one.maps.layers, 1)]
     lines += [("model", f"{one.model or 'not told'} {(one.model_hash or '')[:10]}")]
     if one.input is not None:
         lines += [("input", f"{one.input.width}x{one.input.height}, pixels {one.input.pixels[:10]}")]

@@ -7,6 +7,7 @@ import typer
 
 from overpaint.cli.console import Report, err, facts_of, show_json, show_table, warn
 from overpaint.cli.editing import open_editor
+from overpaint.cli.maps import Marks, with_marks
 from overpaint.cli.options import (
     DeviceOption,
     DownloadOption,
@@ -31,10 +32,12 @@ SURVIVAL_COLUMNS = ("strength", "t", "alpha_bar", "sqrt", "SNR dB", "smallest fe
 
 
 @with_edit_options
+@with_marks
 def sweep(
     image: Annotated[Path, typer.Argument(help="The picture to edit.")],
     prompt: Annotated[str, typer.Argument(help=f"What the result shows. {PROMPT_ADVICE}")],
     options: dict[str, Any],
+    marks: Marks,
     strengths: Annotated[str, typer.Option(help="Strengths, with commas between.")] = "0.2,0.4,0.6,0.8",
     out: SheetOption = None,
     overwrite: OverwriteOption = False,
@@ -54,6 +57,7 @@ def sweep(
     EditParams(prompt=prompt, **options)
     target = _sheet_file(out, image, "{}-sweep", overwrite)
     picture = decode.load(str(image))
+    options |= marks.of(picture)
     with open_editor(model, device, dtype, download) as editor, err.status("editing ..."):
         results = editor.sweep(picture, prompt, strengths=wanted, **options)
         starts = editor.noised(picture, wanted, **{**options, "seed": results[0].seed})

@@ -1,4 +1,4 @@
-"""``overpaint samplers``, ``presets`` and ``models``: what there is to choose from, and what it means."""
+"""``overpaint samplers``, ``presets``, ``models`` and ``tools``: what there is to choose from, and what it means."""
 
 from overpaint.cli.console import facts_of, out, show_json, show_table
 from overpaint.cli.options import JsonOption
@@ -57,4 +57,17 @@ def models(as_json: JsonOption = False) -> None:
         return
     shown = [(name, f"{size} px" if size else "-", licence, domain) for name, size, licence, domain in rows]
     show_table(("model", "native size", "licence", "domain"), shown)
-    out.print("any Stable Diffusion 1.x or 2.x folder in diffusers' layout: --model FOLDER")
+    out.print(
+        "any Stable Diffusion 1.x or 2.x folder (also inpainting), or pixel DDPM, in diffusers' layout: --model FOLDER"
+    )
+
+
+def tools(as_json: JsonOption = False) -> None:
+    """The map tools, for --tool: what makes a change map, and what changes one."""
+    from overpaint.maps.toolbox import TOOLS
+
+    rows = [(tool.form, tool.kind, tool.help) for tool in TOOLS]
+    if as_json:
+        show_json(facts_of(("form", "kind", "help"), rows))
+        return
+    show_table(("tool", "kind", "what it does"), rows)

@@ -1,0 +1,130 @@
+"""Options that say where to change: maps, masks, map tools, layers."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from overpaint.errors import ParameterError
+
+if TYPE_CHECKING:
+    from overpaint.picture import Picture, Pixels
+    from overpaint.request import EditOptions, Layer
+
+MapOption = Annotated[
+    Path | None, typer.Option("--map", help="Where to change, and how much: a picture, white = change, grey = less.")
+]
+MaskOption = Annotated[
+    Path | None, typer.Option("--mask", help="The same, made 0 or 1 at half brightness; with --soft as it is.")
+]
+SoftOption = Annotated[bool, typer.Option("--soft", help="Keep the greys of --mask.")]
+ToolOption = Annotated[
+    list[str] | None,
+    typer.Option("--tool", help="A map tool, as box:10,10,64,48 or grow:8; in their order. See `overpaint tools`."),
+]
+BoxOption = Annotated[str | None, typer.Option("--box", help="X,Y,W,H in pixels: the same as --tool box:X,Y,W,H.")]
+SelectOption = Annotated[
+    list[str] | None, typer.Option("--select", help="X,Y: what this point lies on; as --tool select:X,Y.")
+]
+DifferenceOption = Annotated[
+    Path | None, typer.Option("--changed-from", help="What differs from this picture, of the same size.")
+]
+LayerOption = Annotated[
+    list[str] | None,
+    typer.Option("--layer", help="MAP:PROMPT or MAP:PROMPT:STRENGTH: a region with a prompt of its own."),
+]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What of a picture is to be changed, as the command line says it."""
+
+    map: Path | None
+    mask: Path | None
+    soft: bool
+    tools: list[str]
+    changed_from: Path | None
+    layers: list[str]
+
+    def of(self, picture: "Picture") -> "EditOptions":
+        """The options of an edit of ``picture``."""
+        options: EditOptions = {}
+        change_map = self._map_of(picture)
+        if change_map is not None:
+            options["change_map"] = change_map
+        if self.layers:
+            options["layers"] = [_layer(text) for text in self.layers]
+        return options
+
+    def _map_of(self, picture: "Picture") -> "Pixels | None":
+        from overpaint import decode
+        from overpaint.cli.console import warn
+        from overpaint.maps.changemap import load_map
+        from overpaint.maps.maptools import difference, union
+        from overpaint.maps.toolbox import apply_tool
+
+        m: Pixels | None = None
+        for path, name in ((self.map, "map"), (self.mask, "mask")):
+            if path is not None:
+                hard = name == "mask" and not self.soft
+                read, notes = load_map(str(path), picture.size, hard=hard, name=name)
+                warn(notes)
+                m = read if m is None else union(m, read)
+        if self.changed_from is not None:
+            differs = difference(picture, decode.load(str(self.changed_from)))
+            m = differs if m is None else union(m, differs)
+        for text in self.tools:
+            m = apply_tool(m, picture, text)
+        return m
+
+
+def with_marks(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of this file; it gets them as ``marks``."""
+    options = {
+        "map": (MapOption, None),
+        "mask": (MaskOption, None),
+        "soft": (SoftOption, False),
+        "box": (BoxOption, None),
+        "select": (SelectOption, None),
+        "tool": (ToolOption, None),
+        "changed_from": (DifferenceOption, None),
+        "layer": (LayerOption, None),
+    }
+    generated = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in options.items()
+    ]
+    signature = inspect.signature(command)
+    own = [p for p in signature.parameters.values() if p.name != "marks"]
+
+    @wraps(command)
+    def wrapper(**given: Any) -> None:
+        g = {name: given.pop(name) for name in options}
+        boxes = [] if g["box"] is None else [f"box:{g['box']}"]
+        points = [f"select:{point}" for point in g["select"] or []]
+        tools = [*boxes, *points, *(g["tool"] or [])]
+        command(**given, marks=Marks(g["map"], g["mask"], g["soft"], tools, g["changed_from"], g["layer"] or []))
+
+    wrapper.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + generated
+    )
+    return wrapper
+
+
+def _layer(text: str) -> "Layer":
+    """``map.png:a prompt, with: colons:.6``: the last part is a strength if it is a number."""
+    from overpaint.request import Layer
+
+    path, colon, rest = text.partition(":")
+    if not colon or not path:
+        raise ParameterError("layer", f"is {text!r}, must be MAP:PROMPT or MAP:PROMPT:STRENGTH")
+    prompt, colon, last = rest.rpartition(":")
+    try:
+        strength = float(last) if colon else None
+    except ValueError:
+        strength = None
+    return Layer(path, rest, None) if strength is None else Layer(path, prompt, strength)
