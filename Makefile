@@ -24,6 +24,7 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/rows.py
 	$(BIN)/python benchmarks/edit.py
+	$(BIN)/python benchmarks/maps.py
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

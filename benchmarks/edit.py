@@ -10,12 +10,12 @@ import argparse
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from turns import in_turns, seconds
 
 from overpaint import Editor, EditRequest, decode, images
 from overpaint.checkpoint import embedded_folder
@@ -36,13 +36,6 @@ def peer(channels_last: bool) -> Any:
         pipe.unet.to(memory_format=torch.channels_last)
         pipe.vae.to(memory_format=torch.channels_last)
     return pipe
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Wall time of one run."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def fresh_process(code: str) -> float:
@@ -72,12 +65,7 @@ def main() -> None:
         for n in (1, 4):
             work: dict[str, Callable[[], object]] = {"overpaint": lambda n=n: ours(n)}
             work |= {name: lambda pipe=pipe, n=n: theirs(pipe, n) for name, pipe in pipes.items()}
-            times: dict[str, list[float]] = {name: [] for name in work}
-            for turn in range(repeat + 1):
-                for name, run in work.items():
-                    taken = seconds(run)
-                    if turn:  # the first warms up
-                        times[name].append(taken)
+            times = in_turns(work, repeat)
             mine = statistics.median(times["overpaint"])
             print(f"{n} x {SIDE} px, {STEPS} steps x {STRENGTH:g}, {torch.get_num_threads()} threads, float32")
             for name, taken in times.items():

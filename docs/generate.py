@@ -18,9 +18,11 @@ from overpaint.cli.app import app
 from overpaint.cli.options import option_type, read_strengths
 from overpaint.cli.running import INTERRUPTED, TERMINATED
 from overpaint.cli.sheets import DEFAULT_STRENGTHS, SURVIVAL_COLUMNS, survival_row
+from overpaint.fields import SIDE_MAX, SIDE_MIN, Spec
 from overpaint.levels import survival
+from overpaint.maps import TOOLS
 from overpaint.model_loading import training_noise
-from overpaint.params import SEED_MAX, SIDE_MAX, SIDE_MIN, Spec, specs
+from overpaint.params import SEED_MAX, specs
 from overpaint.presets import BANDS, presets
 from overpaint.samplers import ABOUT
 
@@ -57,6 +59,10 @@ def presets_part() -> str:
 def samplers_part() -> str:
     rows = [(f"`{name}`", str(a.calls), "yes" if a.noisy else "no", a.words) for name, a in ABOUT.items()]
     return table(("sampler", "network calls a step", "fresh noise in each step", "what it is"), rows)
+
+
+def tools_part() -> str:
+    return table(("tool", "kind", "what it does"), ((f"`{tool.form}`", tool.kind, tool.help) for tool in TOOLS))
 
 
 def fields_table() -> str:
@@ -148,6 +154,7 @@ PARTS = {
     "bands": bands_part,
     "presets": presets_part,
     "samplers": samplers_part,
+    "tools": tools_part,
 }
 
 

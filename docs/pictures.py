@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
-from overpaint import Editor, EditRequest, decode, images
+from overpaint import Editor, EditRequest, Layer, decode, images
 from overpaint.cli.demo import EXAMPLES, SEED
+from overpaint.maps import apply_tool
 from overpaint.sheet import Panel, sheet
 
 DOCS = Path(__file__).parent
@@ -13,6 +15,8 @@ MOUNTAINS = DOCS.parent / "examples" / "mountains.jpg"
 CASTLE = DOCS.parent / "examples" / "castle.jpg"
 HERO = EXAMPLES[:3]  # the photo at night, at sunset, and painted
 STRENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9)
+CLOUD, GROWN = "select:363,302,250,170", "grow:20"
+SKY, LEFT = "linear:0,300,0,760", "linear:180,0,330,0"
 
 
 def hero(editor: Editor) -> Image.Image:
@@ -33,11 +37,40 @@ def noise(editor: Editor) -> Image.Image:
     return sheet([above, [Panel(r.image, "edited from there") for r in edited]], width=220)
 
 
+def maps(editor: Editor) -> Image.Image:
+    """Something removed, a night sky by a gradient, two layers, and a picture extended."""
+    photo, castle = decode.load(MOUNTAINS), decode.load(CASTLE)
+    cloud = apply_tool(apply_tool(None, photo, CLOUD), photo, GROWN)
+    sky, left = apply_tool(None, photo, SKY), apply_tool(None, castle, LEFT)
+    night = "Same scene at night with stars, "
+    layers = (
+        Layer(left, "Same scene at sunset, a castle by a mountain lake"),
+        Layer(np.float32(1) - left, night + "a castle by a mountain lake"),
+    )
+    clear, above = "A clear deep blue sky above mountains", night + "mountains above a meadow"
+    requests = (
+        EditRequest(photo, clear, preset="remove", change_map=cloud, seed=SEED),
+        EditRequest(photo, above, preset="scene", change_map=sky, seed=SEED),
+        EditRequest(castle, preset="scene", layers=layers, seed=SEED),
+        EditRequest(castle, "a castle by a mountain lake", preset="extend", extend="0,0,128,96", seed=SEED),
+    )
+    removed, dark, layered, grown = (editor.follow(job).image for job in [editor.submit(r) for r in requests])
+    rows = [
+        [
+            Panel(removed, "a cloud removed", f"--preset remove --tool {CLOUD} --tool {GROWN}"),
+            Panel(dark, "night above the horizon only", f"--preset scene --tool {SKY}"),
+        ],
+        [Panel(layered, "two layers: sunset and night"), Panel(grown, "extended", "--right 128 --bottom 96")],
+    ]
+    return sheet(rows, width=480)
+
+
 def main() -> None:
-    """Write hero.jpg and noise.jpg."""
+    """Write hero.jpg, noise.jpg and maps.jpg."""
     with Editor() as editor:
         hero(editor).save(DOCS / "hero.jpg", quality=88)
         noise(editor).save(DOCS / "noise.jpg", quality=88)
+        maps(editor).save(DOCS / "maps.jpg", quality=88)
 
 
 if __name__ == "__main__":

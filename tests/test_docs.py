@@ -94,6 +94,12 @@ def test_the_page_on_files_names_every_format_and_runs(monkeypatch: pytest.Monke
     assert (tmp_path / "afternoon.png").exists()
 
 
+def test_the_page_on_maps_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "examples" / "mountains.jpg", tmp_path / "lake.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert run(ROOT / "docs" / "maps.md")["grown"].image.size == (1536 + 256, 1152)
+
+
 @pytest.mark.parametrize("page", [p for p in PAGES if p.is_file()], ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"(?ms)^```.*?^```$|`[^`\n]*`", "", page.read_text(encoding="utf-8"))  # code is no link

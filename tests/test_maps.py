@@ -110,6 +110,23 @@ def test_what_lies_under_full_white_has_no_say(editor: Editor) -> None:
     assert not np.array_equal(weaker[0].pixels, weaker[1].pixels)
 
 
+def test_variations_and_sweeps_take_maps(editor: Editor) -> None:
+    """Also from an open file, which can be read once; each result equals its edit alone."""
+    m = mask()
+    options: dict[str, Any] = {"steps": 4, "size": "64x64"}
+
+    def opened() -> io.BytesIO:
+        return io.BytesIO(encode((m * 255).astype(np.uint8)[..., None].repeat(3, 2), "PNG"))
+
+    two = editor.variations(PICTURE, "a lake", n=2, seed=5, strength=0.6, change_map=opened(), **options)
+    swept = editor.sweep(PICTURE, "a lake", strengths=[0.3, 0.6], seed=6, change_map=opened(), **options)
+    alone = editor.edit(PICTURE, "a lake", strength=0.6, seed=6, change_map=m, **options)
+    assert np.array_equal(two[1].pixels, alone.pixels)
+    assert np.array_equal(swept[1].pixels, alone.pixels)
+    noised = editor.noised(PICTURE, [0.5], change_map=m, size="64x64")[0]
+    assert np.array_equal(noised.pixels[m == 0], PICTURE[m == 0])
+
+
 def test_a_map_edit_is_the_same_in_a_crowd(editor: Editor) -> None:
     grey = np.linspace(0, 1, 64, dtype=np.float32)[None].repeat(64, 0)
     options = {**QUICK, "strength": 0.8, "sampler": "dpm++2m_sde"}
@@ -291,6 +308,7 @@ def test_repeat_starts_from_the_last_result(editor: Editor) -> None:
     assert seen == [106, 206, 306, 406, 506, 606]
     far, near = (np.abs(r.pixels.astype(int) - PICTURE).mean() for r in (twice, once))
     assert far > near
+    assert run(editor, strength=1, repeat=3).steps_run == 5
     masked = run(editor, strength=0.4, repeat=3, change_map=mask())
     assert np.array_equal(masked.pixels[mask() == 0], PICTURE[mask() == 0])
 

@@ -16,7 +16,7 @@ from overpaint.errors import ImageError, ParameterError
 from overpaint.maps import maptools
 from overpaint.maps.changemap import bounds, is_hard, load_map, luma
 from overpaint.maps.maptools import feather, grow, invert
-from overpaint.maps.select import METHODS, select, select_scribble
+from overpaint.maps.selecting import METHODS, select, select_scribble
 from overpaint.maps.toolbox import TOOLS, apply_tool
 from overpaint.picture import Picture, Pixels
 

@@ -142,11 +142,11 @@ def test_presets_and_bands_are_the_documented_ones() -> None:
         "enhance": (0.3, 0.5),
         "scene": (0.5, 0.7),
         "tweak": (0.2, 0.3),
-        "remove": (0.7, 1.0),
-        "replace": (0.7, 0.9),
-        "add": (0.8, 1.0),
-        "repair": (0.3, 0.6),
-        "extend": (0.7, 1.0),
+        "remove": (0.3, 0.7),
+        "replace": (0.6, 0.9),
+        "add": (0.9, 1.0),
+        "repair": (0.2, 0.5),
+        "extend": (0.5, 0.8),
     }
     assert all(p.range[0] <= p.strength <= p.range[1] for p in presets().values())
     assert [(b.low, b.high) for b in BANDS] == [(0.2, 0.3), (0.4, 0.5), (0.5, 0.7), (0.7, 0.8), (0.8, 1.0)]

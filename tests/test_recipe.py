@@ -19,8 +19,9 @@ from PIL import Image, PngImagePlugin
 
 from overpaint import Editor, EditParams, ImageError, Recipe, RecipeError, infotext, read_recipe, read_recipes
 from overpaint.encode import encode
+from overpaint.fields import PROMPT_MAX
 from overpaint.levels import SCHEDULES
-from overpaint.params import FITS, PRESETS, PROMPT_MAX, SEED_MAX, ResolvedParams
+from overpaint.params import FITS, PRESETS, SEED_MAX, ResolvedParams
 from overpaint.recipe import Input, from_json, plain, to_json
 from overpaint.samplers import SAMPLERS
 

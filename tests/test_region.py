@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from overpaint.card import Card
 from overpaint.decode import load
 from overpaint.errors import ParameterError
-from overpaint.maps import extend as extending
-from overpaint.maps.extend import EXTENDS, ExtendName, extend
+from overpaint.maps import growing as extending
+from overpaint.maps.growing import EXTENDS, ExtendName, extend
 from overpaint.maps.region import PADDING_MIN, Box, region_of
 from overpaint.picture import Picture, Pixels
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from overpaint.job import StepEvent as StepEvent
     from overpaint.metadata import read_recipe as read_recipe
     from overpaint.metadata import read_recipes as read_recipes
+    from overpaint.model_sam import select_by_sam as select_by_sam
     from overpaint.params import EditParams as EditParams
     from overpaint.recipe import Recipe as Recipe
     from overpaint.request import EditRequest as EditRequest
@@ -55,6 +56,7 @@ _HOMES = {
     "StepEvent": "job",
     "read_recipe": "metadata",
     "read_recipes": "metadata",
+    "select_by_sam": "model_sam",
 }
 __all__ = [
     "Card",
@@ -78,6 +80,7 @@ __all__ = [
     "__version__",
     "read_recipe",
     "read_recipes",
+    "select_by_sam",
 ]
 
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from overpaint.errors import ModelError, ParameterError
-from overpaint.params import EditParams, parse_size
+from overpaint.fields import parse_size
+from overpaint.params import EditParams
 
 CARD_FILE = "overpaint.toml"
 MAY_DEFAULT = {

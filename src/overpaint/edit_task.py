@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from overpaint import detail
+from overpaint.fields import parse_size
 from overpaint.job import Conditioning, Started
 from overpaint.levels import Level
-from overpaint.maps.blend import composite, match_colour
+from overpaint.maps.blend import REACH, composite, match_colour
 from overpaint.maps.region import Box
 from overpaint.model import DiffusionModel
-from overpaint.params import ResolvedParams, parse_size
+from overpaint.params import ResolvedParams
 from overpaint.picture import Picture, Pixels, cut_middle, resize
 from overpaint.recipe import Input, Makes, MapsTold, Recipe
 from overpaint.result import EditResult
@@ -39,7 +40,8 @@ class Spot:
 
     Attributes:
         box: where it lies; None for the whole picture.
-        base: the part; what has no say in the result (local strength 1) is filled from around it.
+        base: the part; what has no say in the result (where the strength is 1, or `fill` replaces it) is filled from
+            around it, so that a blended edge shows nothing of it.
         opacity: how much of the edit is seen, [h, w]; None for all of it.
         unseen: what has no say, bool [h, w]; None where there is nothing of the kind.
         release: the boundary at which each latent cell is let go, [rows, columns]; None for at once.
@@ -104,7 +106,7 @@ class EditTask:
         extra = self._extra(model, generator)
         assert self.spot is not None
         hold = Hold(z0, eps, _cells(self.spot.release, model), _cells(self.spot.from_noise, model))
-        trajectory = Trajectory.from_picture(self.rows, hold, generator, self.params.repeat)
+        trajectory = Trajectory.from_picture(self.rows, hold, generator, self._passes)
         return Started(trajectory, conditionings, extra)
 
     def _extra(self, model: DiffusionModel, generator: torch.Generator) -> torch.Tensor | None:
@@ -133,7 +135,8 @@ class EditTask:
         if spot.opacity is None:
             return base.with_flat(edit)
         if self.params.match:
-            matched = match_colour(edit, base.flat(), spot.opacity)
+            enlarged = base.size[0] / self.inner[0]  # colours reach as far in what the model saw, whatever the output
+            matched = match_colour(edit, base.flat(), spot.opacity, REACH * max(enlarged, 1))
             edit = edit + self.params.match * (matched - edit)
         part = Picture.of(composite(base.pixels, base.with_flat(edit).pixels, spot.opacity))
         return part if spot.box is None else picture.pasted(part, *spot.box.slices)
@@ -153,8 +156,8 @@ class EditTask:
             recipe=Recipe(self.params, self.makes, model.name, model.hash, self.source, made_with, maps=self.told),
             t0=int(self.levels[0].t) if self.levels else -1,
             signal=signal_of(self.strength, self.levels),
-            steps_run=sum(row.boundary for row in self.rows) * self.params.repeat,
-            network_calls=len(self.rows) * self.params.repeat,
+            steps_run=sum(row.boundary for row in self.rows) * self._passes,
+            network_calls=len(self.rows) * self._passes,
             working_size=self.working_size,
             seconds=time.perf_counter() - self.submitted,
             warnings=tuple(self.warnings),
@@ -162,6 +165,11 @@ class EditTask:
             region=None if self.spot is None or self.spot.box is None else self.spot.box,
             map_levels=0 if release is None else len(np.unique(release)),
         )
+
+    @property
+    def _passes(self) -> int:
+        """How often it all is done: from pure noise once, since nothing of a last result would be left."""
+        return 1 if self.canvas is None else self.params.repeat
 
     def _conditioning(self, model: DiffusionModel, prompt: Prompt) -> Conditioning:
         guided = prompt.guidance_scale != 1 and not model.guidance_embedded and model.reads_text

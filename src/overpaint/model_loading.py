@@ -81,10 +81,10 @@ def load_parts(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device)
             output_loading_info=True,
             **{"dtype" if part == "text_encoder" else "torch_dtype": dtype},
         )
-        _check_complete(place, info)
+        check_complete(place, info)
         notes += _unused(part, info)
-        _settle(networks[part], device)
-        _check_finite(place, networks[part])
+        settle(networks[part], device)
+        check_finite(place, networks[part])
     return Parts(**networks, tokenizer=_tokenizer(checkpoint, networks["text_encoder"]), notes=tuple(notes))
 
 
@@ -113,7 +113,7 @@ def _tokenizer(checkpoint: Checkpoint, text_encoder: Any | None) -> Any | None:
     return tokenizer
 
 
-def _check_complete(part: Path, info: dict[str, Any]) -> None:
+def check_complete(part: Path, info: dict[str, Any]) -> None:
     """The libraries fill what is missing with random numbers, and log it."""
     if missing := sorted(info["missing_keys"]):
         raise ModelError(f"{part} cannot be loaded: its weights lack {_listed(missing)}")
@@ -136,7 +136,7 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
 
 
-def _settle(network: Any, device: torch.device) -> None:
+def settle(network: Any, device: torch.device) -> None:
     """Bring a network to its device, in memory of its own.
 
     On a CPU the libraries leave tensors as windows into the file: who overwrites it changes the network, and who cuts
@@ -148,7 +148,7 @@ def _settle(network: Any, device: torch.device) -> None:
         tensor.data = tensor.data.clone(memory_format=layout)
 
 
-def _check_finite(part: Path, network: Any) -> None:
+def check_finite(part: Path, network: Any) -> None:
     for name, tensor in (*network.named_parameters(), *network.named_buffers()):
         # a sum is cheap and shows every NaN and infinity, but may overflow by itself
         if not bool(tensor.sum(dtype=torch.float32).isfinite()) and not bool(tensor.isfinite().all()):

@@ -7,16 +7,14 @@ A field left out is None and is resolved once (``presets.resolve``): explicit > 
 preset > the model's card > ours.
 """
 
-import math
-import operator
 import re
 import secrets
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from overpaint.errors import ParameterError
+from overpaint.fields import CHECKS, Spec
 from overpaint.levels import SCHEDULES, ScheduleName
 from overpaint.samplers import SAMPLERS, SamplerName
 
@@ -35,24 +33,8 @@ SEED_MAX = 2**53 - 1  # the largest whole number that survives JSON in a browser
 MAX_STEPS = 1000
 MAX_GUIDANCE = 50.0
 MAX_COUNT = 1000  # results of one request
-SIDE_MIN, SIDE_MAX = 1, 16384  # pixels
-# characters: far beyond what any text encoder reads, and so many that two prompts of whatever characters fit into the
-# 64 KiB that a JPEG has for each kind of metadata
-PROMPT_MAX = 5_000
 
 PROMPT_ADVICE = "Name what you want *and* what is in the picture."
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What is known of one field, for validation, command line and docs alike."""
-
-    kind: Literal["text", "number", "integer", "choice", "working_size", "output_size", "margins"]
-    help: str
-    low: float = -math.inf
-    high: float = math.inf
-    choices: tuple[str, ...] = ()
-    ours: Any = None
 
 
 def _spec(default: Any = None, /, **spec: Any) -> Any:
@@ -154,7 +136,7 @@ class EditParams:
         for f, spec in specs(type(self)):
             value = getattr(self, f.name)
             if value is not None:
-                object.__setattr__(self, f.name, _CHECKS[spec.kind](f.name, value, spec))
+                object.__setattr__(self, f.name, CHECKS[spec.kind](f.name, value, spec))
         if self.prompt is None:
             raise ParameterError("prompt", "is None, must be text (it may be empty)")
 
@@ -212,7 +194,7 @@ def from_text(name: str, text: str) -> Any:
             value = float(text)
         except ValueError:
             value = text
-    return _CHECKS[spec.kind](name, value, spec)
+    return CHECKS[spec.kind](name, value, spec)
 
 
 # what users of diffusers and other tools type, and what it is called here
@@ -240,106 +222,3 @@ def reject_unknown(names: Iterator[str] | list[str]) -> None:
         ours = _FOREIGN_NAMES.get(name)
         known = ", ".join(f.name for f, _ in specs())
         raise TypeError(f"unexpected argument {name!r}: " + (f"use {ours}=" if ours else f"known are {known}"))
-
-
-# ---- checks: one for each kind of field ------------------------------------------------------------------------------
-
-
-def _check_text(name: str, value: Any, spec: Spec) -> str:
-    if not isinstance(value, str):
-        raise ParameterError(name, f"is {type(value).__name__}, must be text")
-    if len(value) > PROMPT_MAX:
-        raise ParameterError(name, f"has {len(value):,} characters, at most {PROMPT_MAX:,} are taken")
-    for place, char in enumerate(value):
-        if unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\n\r":
-            raise ParameterError(name, f"holds the control character U+{ord(char):04X} at place {place}; remove it")
-    return value
-
-
-def _check_number(name: str, value: Any, spec: Spec) -> float:
-    try:
-        if isinstance(value, str | bytes | bool):
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ParameterError(name, f"is {_shown(value)}, must be a number {_range(spec)}") from None
-    if not spec.low <= number <= spec.high:  # false for NaN too
-        raise ParameterError(name, f"is {_shown(value)}, must be {_range(spec)}")
-    return number
-
-
-def _check_integer(name: str, value: Any, spec: Spec) -> int:
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise ParameterError(name, f"is {_shown(value)}, must be a whole number {_range(spec)}") from None
-    if not spec.low <= number <= spec.high:
-        raise ParameterError(name, f"is {_shown(value)}, must be {_range(spec)}")
-    return number
-
-
-def _check_choice(name: str, value: Any, spec: Spec) -> str:
-    if not isinstance(value, str) or value not in spec.choices:
-        raise ParameterError(name, f"is {_shown(value)}, must be one of {', '.join(spec.choices)}")
-    return str(value)
-
-
-def _check_size(name: str, value: Any, spec: Spec) -> str:
-    word = "input" if spec.kind == "working_size" else "working"
-    if value == word:
-        return word
-    if isinstance(value, tuple | list) and len(value) == 2:
-        value = f"{value[0]}x{value[1]}"
-    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", value) if isinstance(value, str) else None
-    if not match:
-        raise ParameterError(name, f"is {_shown(value)}, must be {word!r} or WIDTHxHEIGHT like 512x384")
-    w, h = int(match[1]), int(match[2])
-    if not (SIDE_MIN <= w <= SIDE_MAX and SIDE_MIN <= h <= SIDE_MAX):
-        raise ParameterError(name, f"is {w}x{h}, each side must be from {SIDE_MIN} to {SIDE_MAX} pixels")
-    return f"{w}x{h}"
-
-
-def _check_margins(name: str, value: Any, spec: Spec) -> str:
-    parts = value.split(",") if isinstance(value, str) else value
-    try:
-        sides = [int(part) for part in parts]
-        if len(sides) != 4 or not all(0 <= side <= SIDE_MAX for side in sides):
-            raise ValueError
-    except (TypeError, ValueError):
-        words = f"must be LEFT,TOP,RIGHT,BOTTOM, each 0 to {SIDE_MAX} pixels"
-        raise ParameterError(name, f"is {_shown(value)}, {words}") from None
-    return ",".join(map(str, sides))
-
-
-_CHECKS = {
-    "text": _check_text,
-    "number": _check_number,
-    "integer": _check_integer,
-    "choice": _check_choice,
-    "working_size": _check_size,
-    "output_size": _check_size,
-    "margins": _check_margins,
-}
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """``"512x384"`` -> (width 512, height 384)."""
-    w, h = text.split("x")
-    return int(w), int(h)
-
-
-def parse_margins(text: str) -> tuple[int, int, int, int]:
-    """``"64,0,64,128"`` -> (left, top, right, bottom)."""
-    left, top, right, bottom = (int(side) for side in text.split(","))
-    return left, top, right, bottom
-
-
-def _range(spec: Spec) -> str:
-    return f"from {spec.low:g} to " + (f"{spec.high}" if spec.kind == "integer" else f"{spec.high:g}")
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -7,15 +7,16 @@ import numpy as np
 from overpaint import decode
 from overpaint.edit_task import EditTask, NoisedTask, Prompt, Spot, signal_of
 from overpaint.errors import ParameterError
+from overpaint.fields import parse_margins, parse_size
 from overpaint.levels import Level, levels_for, start_level
-from overpaint.maps.extend import extend
 from overpaint.maps.fill import fill
+from overpaint.maps.growing import extend
 from overpaint.maps.maptext import to_dict
 from overpaint.maps.region import region_of
 from overpaint.maps.release import Grid, release_of
 from overpaint.maps.where import Maps, Where
 from overpaint.model import DiffusionModel
-from overpaint.params import EditParams, ResolvedParams, our_default, parse_margins, parse_size
+from overpaint.params import EditParams, ResolvedParams, our_default
 from overpaint.picture import Picture, Pixels, fit, inner_size, pad_from_edge, resize
 from overpaint.presets import advice, foreign_syntax, resolve
 from overpaint.recipe import Input, LayerTold, Makes, MapsTold
@@ -46,9 +47,9 @@ def prepare(
         maps = Maps(new, ()) if maps is None else maps.grow(margins, new)
     picture, maps, output = _to_output(given, picture, maps, model)
     params = resolve(given, model.card, size=_as_text(output), output_size=_as_text(output))
-    where = None if maps is None else Where.of(maps, params, [layer.strength for layer in request.layers])
+    strengths = [params.strength, *(params.strength if x.strength is None else x.strength for x in request.layers)]
+    spot, where = _spot(given, params, picture, maps, strengths, model)
     strength = params.strength if where is None else where.top
-    spot, where = _spot(given, params, picture, where, model)
     part = output if spot is None else spot.base.size
     box = _working_box(given, part, model)
     if spot is not None and spot.box is not None:
@@ -103,18 +104,26 @@ def _to_output(
 
 
 def _spot(
-    given: EditParams, params: ResolvedParams, picture: Picture | None, where: Where | None, model: DiffusionModel
+    given: EditParams,
+    params: ResolvedParams,
+    picture: Picture | None,
+    maps: Maps | None,
+    strengths: list[float],
+    model: DiffusionModel,
 ) -> tuple[Spot | None, Where | None]:
     """The part of the picture that is worked on, and what the maps say of that part."""
-    if picture is None or where is None or where.top == 0:
-        return None if picture is None else Spot(picture), where
+    if picture is None or maps is None:
+        return None if picture is None else Spot(picture), None
     mode = "whole" if given.output_size == "working" else params.region
-    box = region_of(where.marked, mode, lambda w, h: _working_box(given, (w, h), model))
+    box = region_of(maps.touched(strengths), mode, lambda w, h: _working_box(given, (w, h), model))
     if box is not None:
-        picture, where = picture.crop(*box.slices), where.crop(*box.slices)
-    if where.is_number:
+        picture, maps = picture.crop(*box.slices), maps.crop(*box.slices)
+    where = Where.of(maps, strengths, params.blend)
+    if where.is_number or where.top == 0:
         return Spot(picture, box), where
-    unseen = where.strength >= 1
+    unseen = where.unseen
+    if params.fill != "original":  # then nothing of what is marked is to come back, not in a blended edge either
+        unseen = unseen | (where.marked >= MARKED)
     if not unseen.any():
         return Spot(picture, box, where.opacity), where
     filled = picture.with_flat_in(unseen, fill(picture.flat(), unseen, "telea"))
@@ -128,7 +137,7 @@ def _with_cells(
     weights = where.weights_of_cells(grid)
     if where.is_number or (model.takes_mask and where.is_hard):
         return spot, weights  # such a network is told what to keep, and what to change it does at once
-    cells = grid.most(where.strength)
+    cells = where.strengths_of_cells(grid)
     full = cells >= 1
     release = release_of(cells, levels, model.noise.timesteps)
     return replace(spot, release=release, from_noise=full if full.any() else None), weights

@@ -106,9 +106,11 @@ class EditRequest:
         return changed
 
     def loaded(self) -> "EditRequest":
-        """The same request with its picture read, for making many of it."""
+        """The same request with its picture read, and its map if it is an open file, for making many of it."""
         changed = copy(self)
         changed.image = None if self.image is None else decode.load(self.image)
+        if hasattr(self.change_map, "read"):  # an open file can be read once
+            changed.change_map = decode.load(self.change_map)  # type: ignore[arg-type]
         return changed
 
     def _taken(self, params: EditParams, options: EditOptions) -> EditParams:

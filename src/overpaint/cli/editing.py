@@ -5,21 +5,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from overpaint.cli.console import err
+from overpaint.cli.options import Choice
 
 if TYPE_CHECKING:
     from overpaint.editor import Editor
     from overpaint.job import StepEvent
 
 
-def open_editor(model: str, device: str, dtype: str, download: bool) -> "Editor":
+def open_editor(choice: Choice) -> "Editor":
     """Load a model; a folder that is none is told before the seconds that importing torch takes."""
     with err.status("loading the model ..."):
         from overpaint.checkpoint import inspect
 
-        inspect(model, download=download)
+        inspect(choice.model, download=choice.download)
         from overpaint.editor import Editor
 
-        return Editor(model, device=device, dtype=dtype, download=download)  # type: ignore[arg-type]
+        return Editor(**vars(choice))
 
 
 @contextmanager

@@ -11,15 +11,7 @@ import typer
 from overpaint.cli.console import Report, result_facts, result_line, warn
 from overpaint.cli.editing import open_editor, progress_of
 from overpaint.cli.maps import Marks, with_marks
-from overpaint.cli.options import (
-    DeviceOption,
-    DownloadOption,
-    DtypeOption,
-    JsonOption,
-    ModelOption,
-    OverwriteOption,
-    with_edit_options,
-)
+from overpaint.cli.options import Choice, JsonOption, OverwriteOption, with_edit_options, with_model
 from overpaint.cli.outputs import Files, FormatOption, OutOption, Wish, deliver, plan, suffix_of, write_sheet
 from overpaint.errors import ImageError, OverpaintError, ParameterError
 from overpaint.params import PROMPT_ADVICE, EditParams
@@ -46,20 +38,18 @@ class _Work:
 
 @with_edit_options
 @with_marks
+@with_model
 def edit(
     images: Annotated[list[Path], typer.Argument(help="The pictures to edit; - is standard input.")],
     prompt: Annotated[str, typer.Argument(help=f"What the result shows. {PROMPT_ADVICE}")],
     options: dict[str, Any],
     marks: Marks,
+    choice: Choice,
     out: OutOption = None,
     suffix: FormatOption = "png",
     count: CountOption = 1,
     compare: Annotated[bool, typer.Option("--compare", help="Also write before | after side by side.")] = False,
     overwrite: OverwriteOption = False,
-    model: ModelOption = "embedded",
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "auto",
-    download: DownloadOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Edit pictures under a prompt; their structure survives as far as the strength lets it."""
@@ -67,20 +57,22 @@ def edit(
         raise ParameterError("prompt", f"is the file {prompt}; the prompt comes last, after the pictures")
     EditParams(prompt=prompt, **options)  # what is wrong is told before torch is imported and a model loaded
     wish = Wish(out, suffix_of(suffix), count, compare, overwrite)
-    works = [_Work(name, files) for name, files in zip(images, plan(wish, images), strict=True)]
+    works = [_Work(name, files) for name, files in zip(images, plan(wish, images, also_read=marks.files), strict=True)]
     report = Report(as_json, out)
     readable = _first_readable(works, report)
     if readable:
-        with open_editor(model, device, dtype, download) as editor:
+        with open_editor(choice) as editor:
             _run(editor, readable, prompt, options, wish, report, marks)
     _end(report, len(images))
 
 
 @with_edit_options
+@with_model
 def extend(
     image: Annotated[Path, typer.Argument(help="The picture to grow; - is standard input.")],
     prompt: Annotated[str, typer.Argument(help=f"What the whole shows. {PROMPT_ADVICE}")],
     options: dict[str, Any],
+    choice: Choice,
     left: Annotated[int, typer.Option(help="By how many pixels, to the left.")] = 0,
     right: Annotated[int, typer.Option(help="To the right.")] = 0,
     top: Annotated[int, typer.Option(help="Upwards.")] = 0,
@@ -89,10 +81,6 @@ def extend(
     suffix: FormatOption = "png",
     count: CountOption = 1,
     overwrite: OverwriteOption = False,
-    model: ModelOption = "embedded",
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "auto",
-    download: DownloadOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Let a picture go on beyond its edges (outpainting); its own pixels stay exactly as they are."""
@@ -104,23 +92,21 @@ def extend(
     work = _Work(image, plan(wish, [image], "{}-extended")[0])
     report = Report(as_json, out)
     if _read(work, report):
-        with open_editor(model, device, dtype, download) as editor:
+        with open_editor(choice) as editor:
             _run(editor, [work], prompt, options, wish, report)
     _end(report, 1)
 
 
 @with_edit_options
+@with_model
 def generate(
     prompt: Annotated[str, typer.Argument(help="What the picture shows.")],
     options: dict[str, Any],
+    choice: Choice,
     out: OutOption = None,
     suffix: FormatOption = "png",
     count: CountOption = 1,
     overwrite: OverwriteOption = False,
-    model: ModelOption = "embedded",
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "auto",
-    download: DownloadOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a picture from nothing: an edit of strength 1, without an input."""
@@ -128,7 +114,7 @@ def generate(
     wish = Wish(out, suffix_of(suffix), count, overwrite=overwrite)
     work = _Work(None, plan(wish, [None], _slug(prompt))[0])
     report = Report(as_json, out)
-    with open_editor(model, device, dtype, download) as editor:
+    with open_editor(choice) as editor:
         _run(editor, [work], prompt, options, wish, report)
     _end(report, 1)
 
@@ -176,7 +162,7 @@ def _run(
                 try:
                     where = {} if marks is None or work.picture is None else marks.of(work.picture)
                     many = seeds_of(EditRequest(work.picture, prompt, **options, **where), wish.count)
-                except ImageError as e:  # a map that does not go with this picture
+                except (ImageError, ParameterError) as e:  # a map that does not go with this picture
                     report.failed(work.name or Path(), e)
                     continue
                 for path, request in zip(work.files.results, many, strict=True):

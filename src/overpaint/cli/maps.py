@@ -1,14 +1,13 @@
 """Options that say where to change: maps, masks, map tools, layers."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from overpaint.cli.options import gathering
 from overpaint.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -50,6 +49,12 @@ class Marks:
     changed_from: Path | None
     layers: list[str]
 
+    @property
+    def files(self) -> list[Path]:
+        """What is read beside the pictures."""
+        of_layers = [Path(text.partition(":")[0]) for text in self.layers]
+        return [path for path in (self.map, self.mask, self.changed_from, *of_layers) if path is not None]
+
     def of(self, picture: "Picture") -> "EditOptions":
         """The options of an edit of ``picture``."""
         options: EditOptions = {}
@@ -65,7 +70,8 @@ class Marks:
         from overpaint.cli.console import warn
         from overpaint.maps.changemap import load_map
         from overpaint.maps.maptools import difference, union
-        from overpaint.maps.toolbox import apply_tool
+        from overpaint.maps.toolbox import TOOLS, apply_tool
+        from overpaint.model_sam import SAM_TOOL
 
         m: Pixels | None = None
         for path, name in ((self.map, "map"), (self.mask, "mask")):
@@ -78,7 +84,7 @@ class Marks:
             differs = difference(picture, decode.load(str(self.changed_from)))
             m = differs if m is None else union(m, differs)
         for text in self.tools:
-            m = apply_tool(m, picture, text)
+            m = apply_tool(m, picture, text, (*TOOLS, SAM_TOOL))
         return m
 
 
@@ -94,25 +100,14 @@ def with_marks(command: Callable[..., None]) -> Callable[..., None]:
         "changed_from": (DifferenceOption, None),
         "layer": (LayerOption, None),
     }
-    generated = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in options.items()
-    ]
-    signature = inspect.signature(command)
-    own = [p for p in signature.parameters.values() if p.name != "marks"]
 
-    @wraps(command)
-    def wrapper(**given: Any) -> None:
-        g = {name: given.pop(name) for name in options}
+    def marks(**g: Any) -> Marks:
         boxes = [] if g["box"] is None else [f"box:{g['box']}"]
         points = [f"select:{point}" for point in g["select"] or []]
         tools = [*boxes, *points, *(g["tool"] or [])]
-        command(**given, marks=Marks(g["map"], g["mask"], g["soft"], tools, g["changed_from"], g["layer"] or []))
+        return Marks(g["map"], g["mask"], g["soft"], tools, g["changed_from"], g["layer"] or [])
 
-    wrapper.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + generated
-    )
-    return wrapper
+    return gathering("marks", options, marks)(command)
 
 
 def _layer(text: str) -> "Layer":

@@ -1,7 +1,8 @@
 """Options shared by commands. Those of an edit are generated from the fields of ``EditParams``."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from overpaint.errors import ParameterError
-from overpaint.params import Spec, from_text, specs
+from overpaint.fields import Spec
+from overpaint.params import from_text, specs
 
 _SHORT = {"strength": "-s", "negative_prompt": "-n"}
 _METAVARS = {"number": "NUMBER", "integer": "INTEGER", "working_size": "SIZE", "output_size": "SIZE"}
@@ -53,24 +55,59 @@ def option_type(name: str, spec: Spec) -> Any:
 
 def with_edit_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for every field of ``EditParams`` but the prompt; it gets those given as ``options``."""
+    generated = {f.name: (option_type(f.name, spec), None) for f, spec in specs() if f.name != "prompt"}
+
+    def given(**texts: str | None) -> dict[str, Any]:
+        return {name: from_text(name, text) for name, text in texts.items() if text is not None}
+
+    return gathering("options", generated, given)(command)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which model, and where it runs."""
+
+    model: str
+    device: str
+    dtype: str
+    download: bool
+
+
+def with_model(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that choose a model; it gets them as ``choice``."""
+    options = {
+        "model": (ModelOption, "embedded"),
+        "device": (DeviceOption, "auto"),
+        "dtype": (DtypeOption, "auto"),
+        "download": (DownloadOption, False),
+    }
+    return gathering("choice", options, Choice)(command)
+
+
+def gathering(
+    name: str, options: Mapping[str, tuple[Any, Any]], make: Callable[..., Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator that gives a command more options, {name: (annotation, default)}; it gets ``make`` of them all."""
     generated = [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option_type(f.name, spec))
-        for f, spec in specs()
-        if f.name != "prompt"
+        inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for option, (annotation, default) in options.items()
     ]
-    signature = inspect.signature(command)
-    own = [p for p in signature.parameters.values() if p.name != "options"]
 
-    @wraps(command)
-    def wrapper(**given: Any) -> None:
-        texts = {p.name: given.pop(p.name) for p in generated}
-        options = {name: from_text(name, text) for name, text in texts.items() if text is not None}
-        command(**given, options=options)
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+        own = [p for p in signature.parameters.values() if p.name != name]
 
-    wrapper.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + generated
-    )
-    return wrapper
+        @wraps(command)
+        def wrapper(**given: Any) -> None:
+            made = make(**{option: given.pop(option) for option in options})
+            command(**given, **{name: made})
+
+        wrapper.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + generated
+        )
+        return wrapper
+
+    return decorate
 
 
 def read_strengths(text: str) -> list[float]:

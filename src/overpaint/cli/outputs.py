@@ -67,7 +67,9 @@ class Wish:
             raise ParameterError("count", f"is {self.count}, must be from 1 to {MAX_COUNT}")
 
 
-def plan(wish: Wish, inputs: Sequence[Path | None], name_as: str = "{}-edit") -> list[Files]:
+def plan(
+    wish: Wish, inputs: Sequence[Path | None], name_as: str = "{}-edit", also_read: Sequence[Path] = ()
+) -> list[Files]:
     """The files that will be written, for each input; checked, so that nothing is lost after the work is done.
 
     A file the user named is taken as it is, but never an input's. A name of our making (``name_as``, or in a folder
@@ -78,7 +80,7 @@ def plan(wish: Wish, inputs: Sequence[Path | None], name_as: str = "{}-edit") ->
     if wish.out == STDOUT:
         return [_to_stdout(wish, inputs)]
     out = None if wish.out is None else Path(wish.out)
-    there = {_identity(picture) for picture in inputs} - {None}
+    there = {_identity(picture) for picture in (*inputs, *also_read)} - {None}
     if out is not None and not _is_folder(wish.out or "", inputs):
         if len(inputs) > 1:
             raise OutputError(f"{out} is one file, and there are {len(inputs)} pictures: name a folder, -o {out.stem}/")

@@ -7,7 +7,7 @@ import typer
 
 from overpaint.cli.console import Report, err, out, result_facts, result_line, show_json, warn
 from overpaint.cli.editing import open_editor, progress_of
-from overpaint.cli.options import DeviceOption, DownloadOption, JsonOption, OverwriteOption, read_changes
+from overpaint.cli.options import Choice, DeviceOption, DownloadOption, JsonOption, OverwriteOption, read_changes
 from overpaint.cli.outputs import FormatOption, OutOption, Wish, deliver, plan, suffix_of
 from overpaint.errors import ModelError, OverpaintError, ParameterError, RecipeError
 from overpaint.params import specs
@@ -81,17 +81,16 @@ def redo(
     if image is not None and not overwrite and path.exists() and path.samefile(image):
         raise ParameterError("out", f"{path} is the input; name another output, or say --overwrite")
     report = Report(as_json, target)
-    result = _again(one, image, wanted, _model_of(one, model), device, dtype or _dtype_of(one, device), download)
+    choice = Choice(_model_of(one, model), device, dtype or _dtype_of(one, device), download)
+    result = _again(one, image, wanted, choice)
     deliver(result, path, wish.suffix)
     report.wrote(path, result_line(result), **result_facts(result, image))
     if not as_json:
         warn([*one.notes, *result.warnings, *_compared(one, result, file, comparable=len(recipes) == 1 and not wanted)])
 
 
-def _again(
-    one: Recipe, image: Path | None, wanted: dict[str, Any], model: str, device: str, dtype: str, download: bool
-) -> "EditResult":
-    with open_editor(model, device, dtype, download) as editor:
+def _again(one: Recipe, image: Path | None, wanted: dict[str, Any], choice: Choice) -> "EditResult":
+    with open_editor(choice) as editor:
         import torch
 
         from overpaint.redo import request_of

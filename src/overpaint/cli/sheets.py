@@ -1,5 +1,6 @@
 """``overpaint sweep`` and ``overpaint noise``: what a strength means, on a sheet."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,15 +10,15 @@ from overpaint.cli.console import Report, err, facts_of, show_json, show_table, 
 from overpaint.cli.editing import open_editor
 from overpaint.cli.maps import Marks, with_marks
 from overpaint.cli.options import (
-    DeviceOption,
+    Choice,
     DownloadOption,
-    DtypeOption,
     JsonOption,
     ModelOption,
     OverwriteOption,
     SheetOption,
     read_strengths,
     with_edit_options,
+    with_model,
 )
 from overpaint.cli.outputs import Wish, plan, write_sheet
 from overpaint.errors import OutputError, ParameterError
@@ -33,18 +34,16 @@ SURVIVAL_COLUMNS = ("strength", "t", "alpha_bar", "sqrt", "SNR dB", "smallest fe
 
 @with_edit_options
 @with_marks
+@with_model
 def sweep(
     image: Annotated[Path, typer.Argument(help="The picture to edit.")],
     prompt: Annotated[str, typer.Argument(help=f"What the result shows. {PROMPT_ADVICE}")],
     options: dict[str, Any],
     marks: Marks,
+    choice: Choice,
     strengths: Annotated[str, typer.Option(help="Strengths, with commas between.")] = "0.2,0.4,0.6,0.8",
     out: SheetOption = None,
     overwrite: OverwriteOption = False,
-    model: ModelOption = "embedded",
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "auto",
-    download: DownloadOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """One edit at several strengths, in one batch: a sheet with what the model starts from above each result."""
@@ -55,10 +54,10 @@ def sweep(
     if "strength" in options:
         raise ParameterError("strength", "does not go with a sweep; --strengths names all of them")
     EditParams(prompt=prompt, **options)
-    target = _sheet_file(out, image, "{}-sweep", overwrite)
+    target = _sheet_file(out, image, "{}-sweep", overwrite, marks.files)
     picture = decode.load(str(image))
     options |= marks.of(picture)
-    with open_editor(model, device, dtype, download) as editor, err.status("editing ..."):
+    with open_editor(choice) as editor, err.status("editing ..."):
         results = editor.sweep(picture, prompt, strengths=wanted, **options)
         starts = editor.noised(picture, wanted, **{**options, "seed": results[0].seed})
     above = [Panel(r.image, f"strength {r.params.strength:g}", f"{r.signal:.0%} of the picture left") for r in starts]
@@ -106,7 +105,7 @@ def _noised_strip(model: str, image: Path, strengths: list[float], target: Path,
     from overpaint.sheet import Panel, sheet
 
     before = decode.load(str(image))
-    with open_editor(model, "auto", "auto", False) as editor:
+    with open_editor(Choice(model, "auto", "auto", False)) as editor:
         noised = editor.noised(before, strengths)
     panels = [Panel(to_pil(before.pixels), "the picture")]
     panels += [Panel(r.image, f"{r.params.strength:g}", f"{r.signal:.0%} left") for r in noised]
@@ -115,7 +114,7 @@ def _noised_strip(model: str, image: Path, strengths: list[float], target: Path,
     write_sheet(page, target, report, "noised to each strength and decoded", [r.recipe for r in noised])
 
 
-def _sheet_file(out: Path | None, image: Path, name_as: str, overwrite: bool) -> Path:
+def _sheet_file(out: Path | None, image: Path, name_as: str, overwrite: bool, also_read: Sequence[Path] = ()) -> Path:
     if out is not None and out.is_dir():
         raise OutputError(f"{out} is a folder; a sheet is one file")
-    return plan(Wish(None if out is None else str(out), overwrite=overwrite), [image], name_as)[0].results[0]
+    return plan(Wish(None if out is None else str(out), overwrite=overwrite), [image], name_as, also_read)[0].results[0]

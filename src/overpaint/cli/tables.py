@@ -65,8 +65,9 @@ def models(as_json: JsonOption = False) -> None:
 def tools(as_json: JsonOption = False) -> None:
     """The map tools, for --tool: what makes a change map, and what changes one."""
     from overpaint.maps.toolbox import TOOLS
+    from overpaint.model_sam import SAM_TOOL
 
-    rows = [(tool.form, tool.kind, tool.help) for tool in TOOLS]
+    rows = [(tool.form, tool.kind, tool.help) for tool in (*TOOLS, SAM_TOOL)]
     if as_json:
         show_json(facts_of(("form", "kind", "help"), rows))
         return

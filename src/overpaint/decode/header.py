@@ -14,7 +14,7 @@ from PIL import Image, ImageFile
 from overpaint.decode import sniff, tiff
 from overpaint.decode.source import read
 from overpaint.errors import ImageError
-from overpaint.params import SIDE_MAX
+from overpaint.fields import SIDE_MAX
 
 MAX_PIXELS = 100_000_000  # a header may claim any size; refused before pixels are read
 

@@ -58,13 +58,19 @@ def digest(m: Pixels) -> str:
 
 def _numbers(m: Pixels) -> tuple[str, Pixels]:
     for kind in _KINDS[:2]:
-        numbers = (m.astype(np.float64) * np.iinfo(kind).max + 0.5).astype(kind)
-        if np.array_equal(_floats(numbers), m):
-            return kind, numbers
+        top = np.iinfo(kind).max
+        numbers = (m * np.float32(top) + np.float32(0.5)).astype(np.dtype(kind).newbyteorder("="))
+        if np.array_equal(_levels(top)[numbers], m):
+            return kind, numbers.astype(kind)
     return _KINDS[2], m.astype(_KINDS[2])
 
 
 def _floats(numbers: Pixels) -> Pixels:
     if numbers.dtype.kind == "f":
         return numbers.astype(np.float32)
-    return (numbers / np.float64(np.iinfo(numbers.dtype).max)).astype(np.float32)
+    return _levels(np.iinfo(numbers.dtype).max)[numbers]
+
+
+def _levels(top: int) -> Pixels:
+    """What each whole number up to ``top`` means, float32."""
+    return (np.arange(top + 1) / top).astype(np.float32)

@@ -11,9 +11,9 @@ from typing import Literal, TypeAlias, cast, get_args
 import numpy as np
 
 from overpaint.errors import ImageError, ParameterError
+from overpaint.fields import SIDE_MAX
 from overpaint.maps.changemap import is_hard, luma, transparency
 from overpaint.maps.distance import distance_to
-from overpaint.params import SIDE_MAX
 from overpaint.picture import Picture, Pixels
 
 Side = Literal["inside", "outside", "both"]

@@ -20,7 +20,7 @@ from overpaint.maps.maptools import (
     subtract,
     union,
 )
-from overpaint.maps.select import select
+from overpaint.maps.selecting import select
 from overpaint.picture import Picture, Pixels
 
 
@@ -90,36 +90,37 @@ TOOLS = (
 )
 
 
-def apply_tool(m: Pixels | None, picture: Picture, text: str) -> Pixels:
+def apply_tool(m: Pixels | None, picture: Picture, text: str, tools: Sequence[Tool] = TOOLS) -> Pixels:
     """Apply what ``text`` says ("box:10,10,64,48", "grow:8"; all in ``TOOLS``) to a map of the picture's size.
 
     Args:
         m: float32 [h, w] in 0..1, or None at first, which only makers take.
+        tools: those that there are; a caller may have more than ``TOOLS``.
 
     Raises:
         ParameterError: an unknown tool (listing all), numbers that do not fit it, nothing to change.
         ImageError: a picture that the tool cannot use, a map of another size.
     """
-    tool, rest = _tool_of(text)
+    tool, rest = _tool_of(text, tools)
     if tool.kind == "maker":
         made = _run(tool, text, rest, picture)
         return made if m is None else union(m, made)
     if m is None:
-        raise ParameterError("tool", f"{_shown(text)} has no map to change; begin with one of {_names('maker')}")
+        raise ParameterError("tool", f"{_shown(text)} has no map to change; begin with one of {_makers(tools)}")
     if tool.kind == "changer":
         return _run(tool, text, rest, m)
-    maker, numbers = _tool_of(rest)
+    maker, numbers = _tool_of(rest, tools)
     if maker.kind != "maker":
-        raise ParameterError("tool", f"{_shown(text)}: behind {tool.name}: must stand one of {_names('maker')}")
+        raise ParameterError("tool", f"{_shown(text)}: behind {tool.name}: must stand one of {_makers(tools)}")
     return tool.run(m, _run(maker, rest, numbers, picture))
 
 
-def _tool_of(text: str) -> tuple[Tool, str]:
+def _tool_of(text: str, tools: Sequence[Tool]) -> tuple[Tool, str]:
     name, _, rest = text.strip().partition(":")
-    for tool in TOOLS:
+    for tool in tools:
         if tool.name == name.strip():
             return tool, rest
-    raise ParameterError("tool", f"{_shown(text)} is unknown, known are {', '.join(tool.form for tool in TOOLS)}")
+    raise ParameterError("tool", f"{_shown(text)} is unknown, known are {', '.join(tool.form for tool in tools)}")
 
 
 def _run(tool: Tool, text: str, rest: str, subject: Pixels | Picture) -> Pixels:
@@ -139,8 +140,8 @@ def _number(word: str) -> float:
     return float(word)
 
 
-def _names(kind: str) -> str:
-    return ", ".join(tool.name for tool in TOOLS if tool.kind == kind)
+def _makers(tools: Sequence[Tool]) -> str:
+    return ", ".join(tool.name for tool in tools if tool.kind == "maker")
 
 
 def _shown(text: str) -> str:

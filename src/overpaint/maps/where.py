@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
 from overpaint.maps.blend import opacity
 from overpaint.maps.changemap import MapSource, is_hard, load_map
 from overpaint.maps.release import Grid
-from overpaint.params import FitName, ResolvedParams
+from overpaint.params import FitName
 from overpaint.picture import Pixels, fit_pixels
 
 
@@ -61,6 +62,17 @@ class Maps:
 
         return self._each(fitted)
 
+    def touched(self, strengths: Sequence[float]) -> Pixels:
+        """Where anything may change, bool [h, w]; ``strengths``: the edit's own, then the layers'."""
+        own, *rest = strengths
+        touched = np.zeros(self.size[::-1], bool)
+        for m, strength in zip(self.layers, rest, strict=True):
+            if strength > 0:
+                touched |= m > 0
+        if own > 0:
+            touched |= sum(self.layers, np.zeros((1, 1), np.float32)) < 1
+        return touched if self.change is None else touched & (self.change > 0)
+
     def crop(self, rows: slice, columns: slice) -> "Maps":
         """A part of them."""
         return self._each(lambda m: m[rows, columns])
@@ -82,48 +94,57 @@ class Where:
     """What maps and layers come to.
 
     Attributes:
-        strength: the strength of each pixel, float64 [h, w] in 0..1.
-        marked: the change map, or what the layers change of it, float32 [h, w].
-        top: the largest strength: that of the grid of levels.
+        relative: the strength of each pixel as a share of ``factor``, float32 [h, w] in 0..1.
+        factor: the edit's strength, or 1 where layers have strengths of their own.
+        marked: what is changed, as a map: the change map, less what has a strength of 0, float32 [h, w].
         opacity: how much of the edit is seen in each pixel, float32 [h, w]; 0 is the original's own number.
-        weights: of the edit's own prompt and then the layers', float64 [h, w] each; they sum to 1 everywhere.
+        weights: of the edit's own prompt and then the layers', float32 [h, w] each; they sum to 1 everywhere.
     """
 
-    strength: Pixels
+    relative: Pixels
+    factor: float
     marked: Pixels
-    top: float
     opacity: Pixels
     weights: tuple[Pixels, ...]
 
     @classmethod
-    def of(cls, maps: Maps, params: ResolvedParams, strengths: Sequence[float | None]) -> "Where":
-        """From the maps, the edit's own strength, and those of the layers.
+    def of(cls, maps: Maps, strengths: Sequence[float], blend: int) -> "Where":
+        """From the maps, the edit's own strength and then those of the layers, and the width of a mask's blend.
 
-        A layer without a strength has the edit's own. With layers m_1.. of strengths s_1.. the edit's own is layer 0,
-        with m_0 = max(0, 1 - sum m_i); a pixel's strength is ``sum m_i s_i / sum m_i``, times the change map.
+        With layers m_1.. of strengths s_1.. the edit's own is layer 0, with m_0 = max(0, 1 - sum m_i); a pixel's
+        strength is ``sum m_i s_i / sum m_i``, times the change map.
         """
-        m = np.ones(maps.size[::-1]) if maps.change is None else maps.change.astype(np.float64)
-        shares = [layer.astype(np.float64) for layer in maps.layers]
-        own = np.maximum(0.0, 1.0 - sum(shares)) if shares else np.ones_like(m)
-        total = np.maximum(own + sum(shares), 1.0)
-        weights = tuple(share / total for share in (own, *shares))
-        own_strength = params.strength
-        both = list(zip(weights, (own_strength, *(own_strength if s is None else s for s in strengths)), strict=True))
-        strength = sum((w * s for w, s in both), np.zeros_like(m)) * m
-        marked = (sum((w for w, s in both if s > 0), np.zeros_like(m)) * m).astype(np.float32)
-        top = float(strength.max())
-        if not shares and maps.change is not None:  # as decimals, so that a map of m is the number s*m
-            top = float(Decimal(str(params.strength)) * Decimal(str(maps.change.max())))
-        return cls(strength, marked, top, opacity(marked, params.blend), weights)
+        h, w = maps.all[0].shape
+        one = np.broadcast_to(np.float32(1), (h, w))
+        m = one if maps.change is None else maps.change
+        if len(set(strengths)) == 1:
+            factor, relative = strengths[0], m
+            marked = m if factor > 0 else np.zeros_like(m)
+            return cls(relative, factor, marked, opacity(marked, blend), _weights(maps.layers, one))
+        weights = _weights(maps.layers, one)
+        both = list(zip(weights, strengths, strict=True))
+        mixed = sum((share * np.float32(s) for share, s in both), np.zeros_like(m)) * m
+        marked = sum((share for share, s in both if s > 0), np.zeros_like(m)) * m
+        return cls(mixed, 1.0, marked, opacity(marked, blend), weights)
 
-    def crop(self, rows: slice, columns: slice) -> "Where":
-        """What is said of a part; ``top`` stays, for all that changes lies in it."""
+    @property
+    def top(self) -> float:
+        """The largest strength: that of the grid of levels."""
+        return self._strength(self.relative.max())
 
-        def part(x: Pixels) -> Pixels:
-            return x[rows, columns]
+    @property
+    def unseen(self) -> Pixels:
+        """Where the strength is 1, so that the original has no say, bool [h, w]."""
+        return self.relative > 1 - 1e-6 if self.factor == 1 else np.zeros(self.relative.shape, bool)
 
-        weights = tuple(part(w) for w in self.weights)
-        return Where(part(self.strength), part(self.marked), self.top, part(self.opacity), weights)
+    def strengths_of_cells(self, grid: Grid) -> Pixels:
+        """The largest strength in each latent cell, float64 [rows, columns]."""
+        values, place = np.unique(grid.most(self.relative), return_inverse=True)
+        return np.array([self._strength(v) for v in values])[place].reshape(place.shape)
+
+    def _strength(self, share: np.floating[Any]) -> float:
+        """As decimals, as both were written: .35 of .73 is .2555, and a map of m is the number s*m."""
+        return min(float(Decimal(str(self.factor)) * Decimal(str(share))), 1.0)
 
     @property
     def is_hard(self) -> bool:
@@ -133,7 +154,7 @@ class Where:
     @property
     def is_number(self) -> bool:
         """Whether it all comes to one strength everywhere, and all of the edit is seen."""
-        return bool(self.strength.min() == self.strength.max() and self.opacity.min() == 1)
+        return bool(self.relative.min() == self.relative.max() and self.opacity.min() == 1)
 
     def weights_of_cells(self, grid: Grid) -> list[Pixels | None]:
         """For each prompt its weight in each latent cell, [rows, columns]; None where one prompt is all there is.
@@ -147,3 +168,12 @@ class Where:
         if len(alone) == 1:
             return [None if i == alone[0] else np.zeros_like(c) for i, c in enumerate(cells)]
         return list(cells)
+
+
+def _weights(layers: Sequence[Pixels], one: Pixels) -> tuple[Pixels, ...]:
+    """The share of the edit's own prompt and of each layer, [h, w] each."""
+    if not layers:
+        return (one,)
+    total = sum(layers, np.zeros_like(one))
+    own = np.maximum(np.float32(0), 1 - total)
+    return tuple(share / np.maximum(total, 1) for share in (own, *layers))

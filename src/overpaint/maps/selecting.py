@@ -2,7 +2,8 @@
 
 ``flood`` takes what is connected to the point and of its colour. ``grabcut`` begins with that and lets GrabCut (Rother,
 Kolmogorov & Blake 2004, from OpenCV) find the border: mixtures of colours of inside and outside in turns with the cut
-that lies on edges. Both give 1 at the points and 0 at the points to keep, always, and the same mask each time.
+that lies on edges. Both give 1 at the points and 0 at the points to keep, always, and the same mask each time. What
+else finds things, as a network, is handed in as a ``Finder``.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ from overpaint.picture import Picture, Pixels
 SelectMethod = Literal["grabcut", "flood"]
 METHODS: tuple[SelectMethod, ...] = get_args(SelectMethod)
 Point: TypeAlias = tuple[float, float]
+# (picture, points, points to keep) -> bool [h, w]
+Finder: TypeAlias = Callable[[Picture, Sequence[Point], Sequence[Point]], Pixels]
 
 TOLERANCE = 16.0  # Delta E in CIELAB: shades of one surface, not yet another thing
 _WORKED_PIXELS = 1 << 19  # GrabCut's time grows with them; a border is found as well at this size
@@ -34,7 +37,7 @@ def select(
     points: Sequence[Point],
     *,
     keep: Sequence[Point] = (),
-    method: SelectMethod = "grabcut",
+    method: SelectMethod | Finder = "grabcut",
     tolerance: float = TOLERANCE,
 ) -> Pixels:
     """Select what the points lie on.
@@ -42,8 +45,10 @@ def select(
     Args:
         points: (x, y) in pixels of the upright picture, from 0 to width - 1 and height - 1; at least one.
         keep: points that are not part of it.
-        method: "grabcut" finds borders in texture, "flood" takes all that is connected and of one colour.
-        tolerance: above 0: how far in CIELAB (Delta E 1976) a colour may be from that of a point to be alike.
+        method: "grabcut" finds borders in texture, "flood" takes all that is connected and of one colour; or a
+            function that finds it.
+        tolerance: above 0: how far in CIELAB (Delta E 1976) a colour may be from that of a point to be alike; a
+            function has its own.
 
     Returns:
         float32 [h, w] of 0 and 1: 1 is selected.
@@ -57,11 +62,13 @@ def select(
     inside, outside = _pixels("points", points, size), _pixels("keep", keep, size)
     if both := sorted(set(inside) & set(outside)):
         raise ParameterError("keep", f"holds {both[0]}, which is one of the points to select too")
-    if method not in METHODS:
-        raise ParameterError("method", f"is {method!r}, must be one of {', '.join(METHODS)}")
+    if not callable(method) and method not in METHODS:
+        raise ParameterError("method", f"is {method!r}, must be one of {', '.join(METHODS)}, or a function")
     _check_tolerance(tolerance)
     chosen, kept = _drawn(inside, size), _drawn(outside, size)
-    if method == "flood":
+    if callable(method):
+        found = method(picture, points, keep)
+    elif method == "flood":
         found = _alike(_lab(picture.flat()), chosen, kept, tolerance)
     else:
         found = _cut(picture, chosen, kept, tolerance, _DISC)

@@ -6,7 +6,7 @@ import numpy as np
 
 from overpaint.decode import MAX_PIXELS
 from overpaint.errors import ParameterError
-from overpaint.params import SIDE_MAX
+from overpaint.fields import SIDE_MAX
 from overpaint.picture import Picture, Pixels
 
 ExtendName = Literal["reflect", "smear"]
