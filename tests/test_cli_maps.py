@@ -83,6 +83,17 @@ def test_what_differs_from_another_picture(here: Path) -> None:
     assert not np.array_equal(out, painted)
 
 
+def test_what_a_scribble_lies_on(here: Path, editor: Editor) -> None:
+    from overpaint.decode import load
+    from overpaint.maps import select_scribble
+
+    strokes = box(20, 10, 12, 3)
+    grey(strokes, "strokes.png")
+    assert run("edit", "in.png", "x", "-o", "out.png", "--scribble", "strokes.png", *QUICK).exit_code == 0
+    m = select_scribble(load("in.png"), strokes)
+    assert np.array_equal(pixels_of("out.png"), editor.edit("in.png", "x", change_map=m, **SAME).pixels)
+
+
 def test_layers(here: Path, editor: Editor) -> None:
     left = box(0, 0, 32, 48)
     grey(left, "left.png")

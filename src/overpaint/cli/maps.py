@@ -29,6 +29,9 @@ BoxOption = Annotated[str | None, typer.Option("--box", help="X,Y,W,H in pixels:
 SelectOption = Annotated[
     list[str] | None, typer.Option("--select", help="X,Y: what this point lies on; as --tool select:X,Y.")
 ]
+ScribbleOption = Annotated[
+    Path | None, typer.Option("--scribble", help="What a scribble lies on: white strokes on black, as a picture.")
+]
 DifferenceOption = Annotated[
     Path | None, typer.Option("--changed-from", help="What differs from this picture, of the same size.")
 ]
@@ -47,13 +50,16 @@ class Marks:
     soft: bool
     tools: list[str]
     changed_from: Path | None
+    scribble: Path | None
     layers: list[str]
 
     @property
     def files(self) -> list[Path]:
         """What is read beside the pictures."""
         of_layers = [Path(text.partition(":")[0]) for text in self.layers]
-        return [path for path in (self.map, self.mask, self.changed_from, *of_layers) if path is not None]
+        return [
+            path for path in (self.map, self.mask, self.changed_from, self.scribble, *of_layers) if path is not None
+        ]
 
     def of(self, picture: "Picture") -> "EditOptions":
         """The options of an edit of ``picture``."""
@@ -70,6 +76,7 @@ class Marks:
         from overpaint.cli.console import warn
         from overpaint.maps.changemap import load_map
         from overpaint.maps.maptools import difference, union
+        from overpaint.maps.selecting import select_scribble
         from overpaint.maps.toolbox import TOOLS, apply_tool
         from overpaint.model_sam import SAM_TOOL
 
@@ -83,6 +90,11 @@ class Marks:
         if self.changed_from is not None:
             differs = difference(picture, decode.load(str(self.changed_from)))
             m = differs if m is None else union(m, differs)
+        if self.scribble is not None:
+            strokes, notes = load_map(str(self.scribble), picture.size, name="scribble")
+            warn(notes)
+            found = select_scribble(picture, strokes)
+            m = found if m is None else union(m, found)
         for text in self.tools:
             m = apply_tool(m, picture, text, (*TOOLS, SAM_TOOL))
         return m
@@ -98,6 +110,7 @@ def with_marks(command: Callable[..., None]) -> Callable[..., None]:
         "select": (SelectOption, None),
         "tool": (ToolOption, None),
         "changed_from": (DifferenceOption, None),
+        "scribble": (ScribbleOption, None),
         "layer": (LayerOption, None),
     }
 
@@ -105,7 +118,7 @@ def with_marks(command: Callable[..., None]) -> Callable[..., None]:
         boxes = [] if g["box"] is None else [f"box:{g['box']}"]
         points = [f"select:{point}" for point in g["select"] or []]
         tools = [*boxes, *points, *(g["tool"] or [])]
-        return Marks(g["map"], g["mask"], g["soft"], tools, g["changed_from"], g["layer"] or [])
+        return Marks(g["map"], g["mask"], g["soft"], tools, g["changed_from"], g["scribble"], g["layer"] or [])
 
     return gathering("marks", options, marks)(command)
 
