@@ -66,22 +66,23 @@ def prepare(
         spot, weights = _with_cells(spot, where, grid, levels, model) if where is not None else (spot, weights)
         if strength < 1 or spot.release is not None:
             canvas = pad_from_edge(resize(_filled(spot, where, params), grid.inner), grid.working)
+    warnings = _warnings(params, strength, levels, picture, maps, model)
     return (kind or _TASKS[request.makes])(
-        params,
-        strength,
-        _prompts(request, params, weights),
-        picture,
-        spot,
-        canvas,
-        _inpainting(spot, where, params, grid) if model.takes_mask and levels else None,
-        source,
-        told,
-        grid.inner,
-        grid.working,
-        levels,
-        rows,
-        _warnings(params, strength, levels, picture, maps, model) + _enlarged(params, strength, grid.inner, part),
-        index,
+        params=params,
+        strength=strength,
+        prompts=_prompts(request, params, weights),
+        picture=picture,
+        spot=spot,
+        canvas=canvas,
+        inpainting=_inpainting(spot, where, grid) if model.takes_mask and levels else None,
+        source=source,
+        told=told,
+        inner=grid.inner,
+        working_size=grid.working,
+        levels=levels,
+        rows=rows,
+        warnings=[*warnings, *_enlarged(params, strength, grid.inner, part)],
+        index=index,
     )
 
 
@@ -151,7 +152,7 @@ def _filled(spot: Spot, where: Where | None, params: ResolvedParams) -> Pixels:
     return fill(x, where.marked >= MARKED, params.fill, params.seed)
 
 
-def _inpainting(spot: Spot | None, where: Where | None, params: ResolvedParams, grid: Grid) -> tuple[Pixels, Pixels]:
+def _inpainting(spot: Spot | None, where: Where | None, grid: Grid) -> tuple[Pixels, Pixels]:
     """The mask [H, W] and the canvas [H, W, 3] with grey in the mask's place; without a map all is to change."""
     w, h = grid.working
     if spot is None or where is None:
