@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -16,6 +17,11 @@ from overpaint.checkpoint import embedded_folder
 from overpaint.editor import Editor
 from overpaint.images import Pixels
 from overpaint.model import DiffusionModel
+
+# no time limit for a single example, machines are noisy; in CI always the same examples, elsewhere new ones each time
+hypothesis.settings.register_profile("people", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "people")
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

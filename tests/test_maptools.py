@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import EXAMPLES, random_picture
 from corpus import srgb_decoded
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -56,11 +56,14 @@ def test_invert_of_levels(m: Pixels) -> None:
 
 
 @given(st.one_of(maps, masks), st.floats(-8, 8))
+@example(np.array([[0, 1, 1]], np.float32) / np.float32(255), -1.9999999999999991)
+@example(np.array([[0, 0], [0, 1]], np.float32), float(np.float32(2**0.5)))
+@example(np.array([[0, 0.5], [0, 1]], np.float32), float(np.float32(2**0.5)))
 def test_grow_is_the_largest_of_a_disc(m: Pixels, pixels: float) -> None:
     h, w = m.shape
     y, x = np.mgrid[:h, :w]
     pick = np.max if pixels > 0 else np.min
-    near = (y[..., None, None] - y) ** 2 + (x[..., None, None] - x) ** 2 <= np.float32(abs(pixels)) ** 2
+    near = (y[..., None, None] - y) ** 2 + (x[..., None, None] - x) ** 2 <= float(np.float32(abs(pixels))) ** 2
     wanted = np.array([[pick(m[near[i, j]]) for j in range(w)] for i in range(h)])
     assert np.array_equal(grow(m, pixels), wanted)
 

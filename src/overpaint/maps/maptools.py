@@ -37,12 +37,14 @@ def grow(m: Pixels, pixels: float) -> Pixels:
     {dx^2 + dy^2 <= pixels^2}. Beyond the picture's edge there is nothing, neither white nor black. Of a mask the time
     does not depend on ``pixels``; of a grey map it grows with it.
     """
-    r = _within("pixels", abs(pixels), 0, SIDE_MAX)
+    r = float(np.float32(_within("pixels", abs(pixels), 0, SIDE_MAX)))
     if r < 1:
         return m
     if pixels < 0:
         return 1 - grow(1 - m, r) if is_hard(m) else -_largest_in_disc(-m, r)
-    return (distance_to(m > 0, r) <= r).astype(np.float32) if is_hard(m) else _largest_in_disc(m, r)
+    if is_hard(m):  # squares of distances are whole numbers: compared as such, both ways give the same disc
+        return cast(Pixels, (np.rint(distance_to(m > 0, r) ** 2) <= r * r).astype(np.float32))
+    return _largest_in_disc(m, r)
 
 
 def feather(m: Pixels, pixels: float, side: Side = "both") -> Pixels:
