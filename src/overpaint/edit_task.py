@@ -132,13 +132,13 @@ class EditTask:
             seen = base.flat()
             detailed = detail.give_back(edit, seen, self.params.detail)
             edit = detailed if spot.unseen is None else np.where(spot.unseen[..., None], edit, detailed)
-        if spot.opacity is None:
-            return base.with_flat(edit)
-        if self.params.match:
+        if spot.opacity is not None and self.params.match:
             enlarged = base.size[0] / self.inner[0]  # colours reach as far in what the model saw, whatever the output
             matched = match_colour(edit, base.flat(), spot.opacity, REACH * max(enlarged, 1))
             edit = edit + self.params.match * (matched - edit)
-        part = Picture.of(composite(base.pixels, base.with_flat(edit).pixels, spot.opacity))
+        part = base.with_flat(edit)
+        if spot.opacity is not None:
+            part = Picture.of(composite(base.pixels, part.pixels, spot.opacity))
         return part if spot.box is None else picture.pasted(part, *spot.box.slices)
 
     def unchanged(self, model: DiffusionModel) -> EditResult:
@@ -162,7 +162,7 @@ class EditTask:
             seconds=time.perf_counter() - self.submitted,
             warnings=tuple(self.warnings),
             index=self.index,
-            region=None if self.spot is None or self.spot.box is None else self.spot.box,
+            region=None if self.spot is None else self.spot.box,
             map_levels=0 if release is None else len(np.unique(release)),
         )
 

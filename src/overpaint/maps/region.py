@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-import numpy as np
-
+from overpaint.maps.changemap import bounds
 from overpaint.params import RegionName
 from overpaint.picture import Pixels
 
@@ -71,12 +70,11 @@ def region_of(m: Pixels, mode: RegionName, bucket_for: BucketFor, padding: float
 
 def _bounds(m: Pixels) -> Box | None:
     """The smallest box around what is above 0; None where nothing is."""
-    above = m > 0
-    rows, columns = np.flatnonzero(above.any(1)), np.flatnonzero(above.any(0))
-    if not rows.size:
+    found = bounds(m)
+    if found is None:
         return None
-    left, top = int(columns[0]), int(rows[0])
-    return Box(left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top)
+    left, top, right, bottom = found
+    return Box(left, top, right - left, bottom - top)
 
 
 def _padded(changed: Box, picture: tuple[int, int], padding: float) -> tuple[int, int]:
