@@ -24,7 +24,7 @@ ALLOWED = {
     "card": {"errors", "fields", "params"},
     "presets": {"errors", "params", "card"},
     "recipe": {"errors", "params"},
-    "infotext": {"errors", "levels", "params", "recipe", "samplers"},
+    "infotext": {"errors", "fields", "levels", "params", "recipe", "samplers"},
     "trajectory": {"levels", "samplers"},
     "weights": {"errors"},
     "configs": {"errors", "weights"},

@@ -19,9 +19,9 @@ from PIL import Image, PngImagePlugin
 
 from overpaint import Editor, EditParams, ImageError, Recipe, RecipeError, infotext, read_recipe, read_recipes
 from overpaint.encode import encode
-from overpaint.fields import PROMPT_MAX
+from overpaint.fields import PROMPT_MAX, SEED_MAX
 from overpaint.levels import SCHEDULES
-from overpaint.params import FITS, PRESETS, SEED_MAX, ResolvedParams
+from overpaint.params import FITS, PRESETS, ResolvedParams
 from overpaint.recipe import Input, from_json, plain, to_json
 from overpaint.samplers import SAMPLERS
 
@@ -50,6 +50,7 @@ PARAMS = st.builds(
     sampler=st.sampled_from(SAMPLERS),
     schedule=st.sampled_from(SCHEDULES),
     seed=st.integers(0, SEED_MAX),
+    variation=st.builds(lambda seed, amount: f"{seed},{amount!r}", st.integers(0, SEED_MAX), st.floats(0, 1)),
     size=SIZES,
     output_size=SIZES,
     fit=st.sampled_from(FITS),
@@ -77,6 +78,7 @@ def recipe_of(**values: Any) -> Recipe:
         "sampler": "dpm++2m",
         "schedule": "karras",
         "seed": 7,
+        "variation": "0,0",
         "size": "64x64",
         "output_size": "16x12",
         "fit": "crop",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from overpaint import detail
-from overpaint.fields import parse_size
+from overpaint.fields import parse_size, parse_variation
 from overpaint.job import Conditioning, Started
 from overpaint.levels import Level
 from overpaint.maps.blend import REACH, composite, match_colour
@@ -20,7 +20,7 @@ from overpaint.picture import Picture, Pixels, cut_middle, resize
 from overpaint.recipe import Input, Makes, MapsTold, Recipe
 from overpaint.result import EditResult
 from overpaint.samplers import Row
-from overpaint.trajectory import Hold, Trajectory, draw_noise
+from overpaint.trajectory import Hold, Trajectory, draw_noise, turn_noise
 from overpaint.version import __version__
 
 
@@ -97,17 +97,25 @@ class EditTask:
         w, h = (side // model.pixels_per_cell for side in self.working_size)
         shape = (1, model.channels, h, w)
         if self.canvas is None:
-            eps = draw_noise(shape, generator).to(model.device)
+            eps = self._start_noise(shape, generator).to(model.device)
             extra = self._extra(model, generator)
             return Started(Trajectory.from_noise(self.rows, eps, generator), conditionings, extra)
         mean, std = model.encode_picture(_picture(self.canvas, model))
         z0 = mean + std * draw_noise(shape, generator).to(model.device)
-        eps = draw_noise(shape, generator).to(model.device)
+        eps = self._start_noise(shape, generator).to(model.device)
         extra = self._extra(model, generator)
         assert self.spot is not None
         hold = Hold(z0, eps, _cells(self.spot.release, model), _cells(self.spot.from_noise, model))
         trajectory = Trajectory.from_picture(self.rows, hold, generator, self._passes)
         return Started(trajectory, conditionings, extra)
+
+    def _start_noise(self, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+        """The seed's own, turned towards the first draw of the variation's; all later noise stays the seed's."""
+        eps = draw_noise(shape, generator)
+        seed, amount = parse_variation(self.params.variation)
+        if amount == 0:
+            return eps
+        return turn_noise(eps, draw_noise(shape, torch.Generator().manual_seed(seed)), amount)
 
     def _extra(self, model: DiffusionModel, generator: torch.Generator) -> torch.Tensor | None:
         if self.inpainting is None:

@@ -11,13 +11,24 @@ from overpaint.card import Card
 from overpaint.decode import Source
 from overpaint.engine import Engine
 from overpaint.errors import ImageError, OverpaintError, ParameterError
+from overpaint.fields import SEED_MAX, parse_variation
 from overpaint.job import EditJob, StepEvent
 from overpaint.levels import ScheduleName
 from overpaint.maps.changemap import MapSource
 from overpaint.metadata import read_recipe
 from overpaint.model import DiffusionModel
 from overpaint.model_loading import DeviceName, DtypeName
-from overpaint.params import MAX_COUNT, SEED_MAX, FillName, FitName, PresetName, RegionName, draw_seed, reject_unknown
+from overpaint.params import (
+    MAX_COUNT,
+    FillName,
+    FitName,
+    PresetName,
+    RegionName,
+    draw_seed,
+    our_default,
+    reject_unknown,
+    with_drawn_seed,
+)
 from overpaint.prepare import prepare
 from overpaint.recipe import Recipe
 from overpaint.redo import find_input, folders_of, request_of
@@ -84,6 +95,7 @@ class Editor:
         sampler: SamplerName | None = None,
         schedule: ScheduleName | None = None,
         seed: int | None = None,
+        variation: str | tuple[int, float] | None = None,
         size: str | tuple[int, int] | None = None,
         output_size: str | tuple[int, int] | None = None,
         fit: FitName | None = None,
@@ -107,9 +119,9 @@ class Editor:
         Args:
             image: a path, the bytes of a file, a PIL image, or an array or tensor (uint8, uint16, or float in 0..1).
             prompt: what the result shows. Name what you want *and* what is in the picture.
-            strength, negative_prompt, steps, guidance_scale, sampler, schedule, seed, size, output_size, fit, detail,
-                preset, fill, region, blend, match, extend, repeat: see ``EditParams``; None is resolved by preset, card
-                and our defaults.
+            strength, negative_prompt, steps, guidance_scale, sampler, schedule, seed, variation, size, output_size,
+                fit, detail, preset, fill, region, blend, match, extend, repeat: see ``EditParams``; None is resolved by
+                preset, card and our defaults.
             change_map: where to change, and how much: a picture or array in 0..1, white = change with all of
                 ``strength``, black = the original's own pixels, bit for bit.
             layers: regions with prompts of their own.
@@ -131,6 +143,7 @@ class Editor:
             sampler=sampler,
             schedule=schedule,
             seed=seed,
+            variation=variation,
             size=size,
             output_size=output_size,
             fit=fit,
@@ -168,7 +181,10 @@ class Editor:
     def variations(
         self, image: Source | None, prompt: str = "", n: int = 4, **options: Unpack[EditOptions]
     ) -> list[EditResult]:
-        """``n`` results with seeds seed, seed+1, ... (mod 2^53), in one batch; each equals its edit alone."""
+        """``n`` results with seeds seed, seed+1, ... (mod 2^53), in one batch; each equals its edit alone.
+
+        With ``variation``, it is the variation's seed that is raised, and all of them lie around the edit's own seed.
+        """
         return self._all(seeds_of(EditRequest(image, prompt, **options), n))
 
     def noised(
@@ -294,11 +310,14 @@ def _ended(
 
 
 def seeds_of(request: EditRequest, n: int) -> list[EditRequest]:
-    """The request with seeds seed, seed+1, ... (mod 2^53), ``n`` of them."""
+    """The request with seeds seed, seed+1, ... (mod 2^53), ``n`` of them; with a variation, it is that seed's."""
     if not isinstance(n, int) or not 1 <= n <= MAX_COUNT:
         raise ParameterError("n", f"is {n!r}, must be a whole number from 1 to {MAX_COUNT}")
-    request = request.loaded()
-    first = _with_a_seed(request).params.seed or 0
+    request = _with_a_seed(request.loaded())
+    first, amount = parse_variation(request.params.variation or our_default("variation"))
+    if amount:
+        return [request.replace(variation=((first + i) % (SEED_MAX + 1), amount)) for i in range(n)]
+    first = request.params.seed or 0
     return [request.replace(seed=(first + i) % (SEED_MAX + 1)) for i in range(n)]
 
 
@@ -310,5 +329,7 @@ def _to_sweep(request: EditRequest) -> EditRequest:
 
 
 def _with_a_seed(request: EditRequest) -> EditRequest:
-    """With its seed drawn, so that all that is made of it shares one."""
-    return request.replace(seed=draw_seed()) if request.params.seed in (None, -1) else request
+    """With its seeds drawn, so that all that is made of it shares them."""
+    variation = request.params.variation and with_drawn_seed(request.params.variation)
+    seed = draw_seed() if request.params.seed in (None, -1) else request.params.seed
+    return request.replace(seed=seed, variation=variation)

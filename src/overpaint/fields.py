@@ -10,6 +10,7 @@ from typing import Any, Literal
 from overpaint.errors import ParameterError
 
 SIDE_MIN, SIDE_MAX = 1, 16384  # pixels
+SEED_MAX = 2**53 - 1  # the largest whole number that survives JSON in a browser
 # characters: far beyond what any text encoder reads, and so many that two prompts of whatever characters fit into the
 # 64 KiB that a JPEG has for each kind of metadata
 PROMPT_MAX = 5_000
@@ -19,7 +20,7 @@ PROMPT_MAX = 5_000
 class Spec:
     """What is known of one field, for validation, command line and docs alike."""
 
-    kind: Literal["text", "number", "integer", "choice", "working_size", "output_size", "margins"]
+    kind: Literal["text", "number", "integer", "choice", "working_size", "output_size", "margins", "variation"]
     help: str
     low: float = -math.inf
     high: float = math.inf
@@ -95,6 +96,18 @@ def _check_margins(name: str, value: Any, spec: Spec) -> str:
     return ",".join(map(str, sides))
 
 
+def _check_variation(name: str, value: Any, spec: Spec) -> str:
+    try:
+        seed, amount = value.split(",") if isinstance(value, str) else value
+        seed, amount = int(seed) if isinstance(seed, str) else operator.index(seed), float(amount)
+        if not (-1 <= seed <= SEED_MAX and 0 <= amount <= 1):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        words = f"must be SEED,AMOUNT: a seed from -1 to {SEED_MAX}, and how far towards it, from 0 to 1"
+        raise ParameterError(name, f"is {_shown(value)}, {words}") from None
+    return f"{seed},{amount!r}".removesuffix(".0")
+
+
 CHECKS = {
     "text": _check_text,
     "number": _check_number,
@@ -103,6 +116,7 @@ CHECKS = {
     "working_size": _check_size,
     "output_size": _check_size,
     "margins": _check_margins,
+    "variation": _check_variation,
 }
 
 
@@ -116,6 +130,12 @@ def parse_margins(text: str) -> tuple[int, int, int, int]:
     """``"64,0,64,128"`` -> (left, top, right, bottom)."""
     left, top, right, bottom = (int(side) for side in text.split(","))
     return left, top, right, bottom
+
+
+def parse_variation(text: str) -> tuple[int, float]:
+    """``"7,0.2"`` -> (seed 7, amount 0.2)."""
+    seed, amount = text.split(",")
+    return int(seed), float(amount)
 
 
 def _range(spec: Spec) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from overpaint.errors import ParameterError, RecipeError
+from overpaint.fields import parse_variation
 from overpaint.levels import ScheduleName
 from overpaint.params import EditParams, ResolvedParams
 from overpaint.recipe import Recipe, plain
@@ -46,6 +47,7 @@ MAX_TEXT = 1_000_000  # characters that are looked at
 _NEGATIVE = "Negative prompt:"
 # as in AUTOMATIC1111: a name, then a quoted string or anything up to a comma
 _PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_VARIATION = ("Variation seed", "Variation seed strength")
 _LEAST_PAIRS = 3  # fewer, and the last line is part of the prompt
 _AUTOMATIC = "automatic"  # the schedule that the other program thinks best: left open here too
 
@@ -60,6 +62,7 @@ def write(recipe: Recipe) -> str:
         "Schedule type": SCHEDULE_NAMES[p.schedule],
         "CFG scale": f"{p.guidance_scale:g}",
         "Seed": p.seed,
+        **_variation(p.variation),
         "Size": p.output_size,
         "Model hash": (recipe.model_hash or "")[:10],
         "Model": recipe.model,
@@ -86,6 +89,11 @@ def read(text: str) -> Recipe:
     except ParameterError as e:
         raise RecipeError(f"its parameters text cannot be used: {plain(e)}") from e
     return Recipe(params, model=plain(pairs["Model"]) if pairs.get("Model") else None, notes=tuple(notes))
+
+
+def _variation(told: str) -> dict[str, Any]:
+    seed, amount = parse_variation(told)
+    return dict(zip(_VARIATION, (seed, amount), strict=True)) if amount else {}
 
 
 def _quoted(value: str) -> str:
@@ -126,7 +134,13 @@ def _fields(pairs: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
             values |= found
     if "Sampler" in pairs:
         _add_sampler(pairs, values, notes)
-    rest = [plain(name) for name in pairs if name not in {*_READ, *_TOLD, "Sampler", "Schedule type"}]
+    if set(_VARIATION) <= set(pairs):
+        told = ",".join(pairs[name] for name in _VARIATION)
+        try:
+            values["variation"] = EditParams(variation=told).variation
+        except ParameterError as e:
+            notes.append(f"its variation is not used: {plain(e)}")
+    rest = [plain(name) for name in pairs if name not in {*_READ, *_TOLD, *_VARIATION, "Sampler", "Schedule type"}]
     if rest:
         notes.append(f"not used here: {', '.join(rest[:20])}")
     return values, notes

@@ -14,7 +14,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from overpaint.errors import ParameterError
-from overpaint.fields import CHECKS, Spec
+from overpaint.fields import CHECKS, SEED_MAX, Spec
 from overpaint.levels import SCHEDULES, ScheduleName
 from overpaint.samplers import SAMPLERS, SamplerName
 
@@ -29,7 +29,6 @@ PresetName = Literal[  # what each means stands in presets.toml
 ]
 PRESETS: tuple[PresetName, ...] = get_args(PresetName)
 
-SEED_MAX = 2**53 - 1  # the largest whole number that survives JSON in a browser
 MAX_STEPS = 1000
 MAX_GUIDANCE = 50.0
 MAX_COUNT = 1000  # results of one request
@@ -55,6 +54,8 @@ class EditParams:
         sampler: the solver; see ``samplers``.
         schedule: the spacing of its levels; see ``levels``.
         seed: 0 to 2^53 - 1; -1 or None draws one, which the result reports.
+        variation: (seed, amount in [0, 1]), or "SEED,AMOUNT": blends the start noise, and only it, with that of another
+            seed, so that one can look around a good result; at 0 it is the edit itself. The seed -1 draws one.
         size: where the model works: None for the card's bucket nearest in shape, ``"input"`` or ``"WIDTHxHEIGHT"``.
         output_size: what comes back: None for the input's own size, ``"working"`` or ``"WIDTHxHEIGHT"``.
         fit: how the input is brought to the shape of ``output_size``.
@@ -97,6 +98,11 @@ class EditParams:
     )
     seed: int | None = _spec(
         kind="integer", help="Same seed, same bytes; -1 draws one, and the result tells it.", low=-1, high=SEED_MAX
+    )
+    variation: str | None = _spec(
+        kind="variation",
+        help="SEED,AMOUNT: the start noise, turned by AMOUNT (0 to 1) towards that of another seed.",
+        ours="0,0",
     )
     size: str | None = _spec(
         kind="working_size", help="Where the model works: WxH or 'input'. Default: the model's size nearest in shape."
@@ -152,6 +158,7 @@ class ResolvedParams(EditParams):
     sampler: SamplerName
     schedule: ScheduleName
     seed: int
+    variation: str
     size: str
     output_size: str
     fit: FitName
@@ -179,6 +186,11 @@ def our_default(name: str) -> Any:
 def draw_seed() -> int:
     """A seed for who gave none."""
     return secrets.randbelow(SEED_MAX + 1)
+
+
+def with_drawn_seed(variation: str) -> str:
+    """A checked variation with its seed drawn where it is -1."""
+    return variation.replace("-1,", f"{draw_seed()},", 1)
 
 
 def from_text(name: str, text: str) -> Any:

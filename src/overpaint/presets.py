@@ -9,7 +9,16 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from overpaint.card import Card
-from overpaint.params import PRESETS, EditParams, FillName, PresetName, ResolvedParams, draw_seed, specs
+from overpaint.params import (
+    PRESETS,
+    EditParams,
+    FillName,
+    PresetName,
+    ResolvedParams,
+    draw_seed,
+    specs,
+    with_drawn_seed,
+)
 
 TOO_STRONG = 0.8  # from here on a preset that should keep the structure says that it cannot
 
@@ -83,6 +92,7 @@ def resolve(params: EditParams, card: Card, *, size: str, output_size: str) -> R
         values["prompt"] = preset.prompt_for(params.prompt)
     if values["seed"] in (None, -1):
         values["seed"] = draw_seed()
+    values["variation"] = with_drawn_seed(values["variation"])
     values |= {"size": size, "output_size": output_size}
     resolved = ResolvedParams(**values)
     # at strength 1 nothing of the picture is used, so there is no detail of it to give back

@@ -26,6 +26,7 @@ class EditOptions(TypedDict, total=False):
     sampler: SamplerName | None
     schedule: ScheduleName | None
     seed: int | None
+    variation: str | tuple[int, float] | None
     size: str | tuple[int, int] | None
     output_size: str | tuple[int, int] | None
     fit: FitName | None

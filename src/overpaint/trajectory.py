@@ -4,6 +4,7 @@ A ``Trajectory`` is a value that owns all its state: x, base, memory, its own no
 place in them. It never sees a model: whoever drives it asks for ``x`` and ``level``, and hands back D.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -159,7 +160,21 @@ class Trajectory:
         return draw_noise(self.x.shape, self.generator).to(self.x.device)
 
 
+_PARALLEL = 1e-6  # the sine of an angle at which there is nothing to turn: the same seed twice
 _LONGEST = 5  # memories: LMS looks back on four, UniPC's corrector on one more than its order
+
+
+def turn_noise(eps: Tensor, towards: Tensor, amount: float) -> Tensor:
+    """Two draws of noise blended on the sphere, so that the blend is noise too: ``amount`` 0 is eps, 1 the other.
+
+    Spherical interpolation (Shoemake 1985, section 3.3), as in the variation seeds of AUTOMATIC1111.
+    """
+    a, b = eps.double().flatten(), towards.double().flatten()
+    angle = math.acos(float((a @ b / (a.norm() * b.norm())).clamp(-1, 1)))
+    if math.sin(angle) < _PARALLEL:
+        return eps
+    turned = math.sin((1 - amount) * angle) / math.sin(angle) * a + math.sin(amount * angle) / math.sin(angle) * b
+    return turned.view(eps.shape).float()
 
 
 def draw_noise(shape: Sequence[int], generator: torch.Generator) -> Tensor:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from overpaint.request import EditRequest
     from overpaint.result import EditResult
 
-CountOption = Annotated[int, typer.Option("--count", "-c", help="How many, with seeds seed, seed+1 ...")]
+CountOption = Annotated[
+    int, typer.Option("--count", "-c", help="How many, with seeds seed, seed+1 ...; with --variation, its seeds.")
+]
 
 
 @dataclass
