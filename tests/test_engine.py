@@ -12,7 +12,7 @@ from conftest import random_picture
 from overpaint.editor import Editor
 from overpaint.engine import MAX_ACTIVE, Engine
 from overpaint.errors import EditCancelled, EditFailed
-from overpaint.job import EditJob, StepEvent
+from overpaint.job import StepEvent, TaskJob
 from overpaint.model import DiffusionModel
 from overpaint.prepare import prepare
 from overpaint.request import EditRequest
@@ -217,7 +217,7 @@ def test_threads_may_submit_together(editor: Editor, alone: dict[float, np.ndarr
 
 
 def test_job_is_a_future() -> None:
-    job = EditJob(task=None)  # type: ignore[arg-type]
+    job = TaskJob(task=None)  # type: ignore[arg-type]
     assert not job.done()
     job.set_result(1)
     assert job.result() == 1

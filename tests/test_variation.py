@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from overpaint import infotext
-from overpaint.editor import Editor, seeds_of
+from overpaint.editor import Editor
 from overpaint.errors import ParameterError
 from overpaint.params import EditParams
 from overpaint.request import EditRequest
+from overpaint.several import seeds_of
 from overpaint.trajectory import draw_noise, turn_noise
 
 PICTURE = np.random.default_rng(3).integers(0, 256, (64, 64, 3), np.uint8)

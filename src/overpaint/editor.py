@@ -2,16 +2,18 @@
 
 import os
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Never, Unpack
+from typing import Any, Never, Unpack
 
 from overpaint.card import Card
 from overpaint.decode import Source
 from overpaint.engine import Engine
 from overpaint.errors import ImageError, OverpaintError, ParameterError
-from overpaint.fields import SEED_MAX, parse_variation
+from overpaint.explore import Sweep
+from overpaint.fields import parse_margins
+from overpaint.goal import Goal
 from overpaint.job import EditJob, StepEvent
 from overpaint.levels import ScheduleName
 from overpaint.maps.changemap import MapSource
@@ -22,19 +24,21 @@ from overpaint.params import (
     MAX_COUNT,
     FillName,
     FitName,
+    MeasureName,
     PresetName,
     RegionName,
-    draw_seed,
     our_default,
     reject_unknown,
-    with_drawn_seed,
 )
+from overpaint.picture import Picture
 from overpaint.prepare import prepare
 from overpaint.recipe import Recipe
 from overpaint.redo import find_input, folders_of, request_of
 from overpaint.request import EditOptions, EditRequest, Layer
 from overpaint.result import EditResult
 from overpaint.samplers import SamplerName
+from overpaint.search import SearchJob
+from overpaint.several import noised_of, seeds_of, strengths_of, values_of, with_a_seed
 
 IN_FLIGHT = 32  # requests of an `edit_many` that are prepared at a time
 DEFAULT_STRENGTHS = (0.2, 0.4, 0.6, 0.8)
@@ -90,6 +94,8 @@ class Editor:
         *,
         strength: float | None = None,
         negative_prompt: str | None = None,
+        keep: float | None = None,
+        keep_measure: MeasureName | None = None,
         steps: int | None = None,
         guidance_scale: float | None = None,
         sampler: SamplerName | None = None,
@@ -119,9 +125,9 @@ class Editor:
         Args:
             image: a path, the bytes of a file, a PIL image, or an array or tensor (uint8, uint16, or float in 0..1).
             prompt: what the result shows. Name what you want *and* what is in the picture.
-            strength, negative_prompt, steps, guidance_scale, sampler, schedule, seed, variation, size, output_size,
-                fit, detail, preset, fill, region, blend, match, extend, repeat: see ``EditParams``; None is resolved by
-                preset, card and our defaults.
+            strength, negative_prompt, keep, keep_measure, steps, guidance_scale, sampler, schedule, seed, variation,
+                size, output_size, fit, detail, preset, fill, region, blend, match, extend, repeat: see ``EditParams``;
+                None is resolved by preset, card and our defaults.
             change_map: where to change, and how much: a picture or array in 0..1, white = change with all of
                 ``strength``, black = the original's own pixels, bit for bit.
             layers: regions with prompts of their own.
@@ -138,6 +144,8 @@ class Editor:
             prompt,
             strength=strength,
             negative_prompt=negative_prompt,
+            keep=keep,
+            keep_measure=keep_measure,
             steps=steps,
             guidance_scale=guidance_scale,
             sampler=sampler,
@@ -172,11 +180,32 @@ class Editor:
         prompt: str = "",
         *,
         strengths: Sequence[float] = DEFAULT_STRENGTHS,
+        against: Mapping[str, Sequence[Any]] | None = None,
+        starts: bool = False,
         **options: Unpack[EditOptions],
-    ) -> list[EditResult]:
-        """One edit at several strengths with one seed, in one batch; results in the order of ``strengths``."""
-        request = _to_sweep(EditRequest(image, prompt, **options))
-        return self._all([request.replace(strength=s) for s in strengths])
+    ) -> Sweep:
+        """One edit at several strengths, and against the values of another parameter, in one batch.
+
+        All share one seed, unless seeds are what they differ in.
+
+        Args:
+            against: one parameter, with a value for each row: ``{"seed": [1, 2, 3]}``, ``{"guidance_scale": [1, 3]}``,
+                ``{"prompt": [...]}``, or any other but the strength.
+            starts: also what the edits start from: the picture noised to each strength, and decoded.
+
+        Returns:
+            the results, row by row, with what each of them kept of the picture.
+        """
+        request = with_a_seed(EditRequest(image, prompt, **options))
+        by, rows = (None, [request]) if against is None else values_of(request, against)
+        requests = [one for row in rows for one in strengths_of(row, strengths)]
+        if len(requests) > MAX_COUNT:
+            raise ParameterError("strengths", f"make {len(requests)} edits, at most {MAX_COUNT} are made at a time")
+        noised = noised_of(request, strengths) if starts else []
+        results = self._all([*noised, *requests])
+        assert isinstance(request.image, Picture)
+        made, seen = tuple(results[len(noised) :]), tuple(results[: len(noised)])
+        return Sweep(request.image, tuple(strengths), by, made, seen)
 
     def variations(
         self, image: Source | None, prompt: str = "", n: int = 4, **options: Unpack[EditOptions]
@@ -191,9 +220,8 @@ class Editor:
         self, image: Source, strengths: Sequence[float] = DEFAULT_STRENGTHS, **options: Unpack[EditOptions]
     ) -> list[EditResult]:
         """The picture noised to each strength and decoded, without denoising: what the network gets to see of it."""
-        request = _to_sweep(EditRequest(image, **{"seed": 0, **options}))  # type: ignore[arg-type]
-        request.makes = "noised"
-        return self._all([request.replace(strength=s) for s in strengths])
+        request = with_a_seed(EditRequest(image, **{"seed": 0, **options}))  # type: ignore[arg-type]
+        return self._all(noised_of(request, strengths))
 
     def redo(
         self,
@@ -262,12 +290,27 @@ class Editor:
         return result
 
     def _submit(self, request: EditRequest, index: int = 0, *, preview: bool = False) -> EditJob:
+        if request.params.keep is not None:
+            return self._search(request, request.params.keep, index, preview)
         task = prepare(request, self.model, index)
         if not task.levels:
-            job = EditJob(task)
+            job = EditJob()
             job.set_result(task.unchanged(self.model))
             return job
         return self._engine.submit(task, preview=preview)
+
+    def _search(self, request: EditRequest, keep: float, index: int, preview: bool) -> EditJob:
+        """The edit of the strength that keeps this much. Everything else is the same in all trials."""
+        fixed = with_a_seed(request)
+        if request.makes != "edit" or any(parse_margins(request.params.extend or our_default("extend"))):
+            raise ParameterError("keep", "needs a result of the picture's own shape, and not what an edit starts from")
+
+        def submit(strengths: Sequence[float]) -> list[EditJob]:
+            return [self._submit(fixed.replace(keep=None, strength=s), index, preview=preview) for s in strengths]
+
+        picture = fixed.image
+        assert isinstance(picture, Picture)
+        return SearchJob(Goal(keep, request.params.keep_measure or our_default("keep_measure"), {}), submit, picture)
 
     def _all(self, requests: Sequence[EditRequest]) -> list[EditResult]:
         """All results in order; the first error is raised."""
@@ -307,29 +350,3 @@ def _ended(
             yield error
         else:
             yield job.result()
-
-
-def seeds_of(request: EditRequest, n: int) -> list[EditRequest]:
-    """The request with seeds seed, seed+1, ... (mod 2^53), ``n`` of them; with a variation, it is that seed's."""
-    if not isinstance(n, int) or not 1 <= n <= MAX_COUNT:
-        raise ParameterError("n", f"is {n!r}, must be a whole number from 1 to {MAX_COUNT}")
-    request = _with_a_seed(request.loaded())
-    first, amount = parse_variation(request.params.variation or our_default("variation"))
-    if amount:
-        return [request.replace(variation=((first + i) % (SEED_MAX + 1), amount)) for i in range(n)]
-    first = request.params.seed or 0
-    return [request.replace(seed=(first + i) % (SEED_MAX + 1)) for i in range(n)]
-
-
-def _to_sweep(request: EditRequest) -> EditRequest:
-    """With its seed drawn and its strength open."""
-    if request.params.strength is not None:
-        raise ParameterError("strength", "does not go with strengths=; name all of them there")
-    return _with_a_seed(request.loaded())
-
-
-def _with_a_seed(request: EditRequest) -> EditRequest:
-    """With its seeds drawn, so that all that is made of it shares them."""
-    variation = request.params.variation and with_drawn_seed(request.params.variation)
-    seed = draw_seed() if request.params.seed in (None, -1) else request.params.seed
-    return request.replace(seed=seed, variation=variation)

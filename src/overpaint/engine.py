@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from overpaint.errors import EditCancelled, EditFailed, OverpaintError
-from overpaint.job import Conditioning, EditJob, StepEvent, Task
+from overpaint.job import Conditioning, StepEvent, Task, TaskJob
 from overpaint.model import DiffusionModel, guide
 from overpaint.trajectory import Trajectory
 
@@ -33,7 +33,7 @@ MAX_ACTIVE = 16  # edits with latents in memory; more wait in line
 class _Active:
     """An edit in flight, and what the policy must know of it."""
 
-    job: EditJob
+    job: TaskJob
     trajectory: Trajectory
     conditionings: tuple[Conditioning, ...]
     extra: Tensor | None = None
@@ -64,7 +64,7 @@ class Engine:
 
     def __init__(self, model: DiffusionModel) -> None:
         self.model = model
-        self._arrivals: queue.SimpleQueue[EditJob | None] = queue.SimpleQueue()
+        self._arrivals: queue.SimpleQueue[TaskJob | None] = queue.SimpleQueue()
         self._active: list[_Active] = []
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -77,13 +77,13 @@ class Engine:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def submit(self, task: Task, *, preview: bool = False) -> EditJob:
+    def submit(self, task: Task, *, preview: bool = False) -> TaskJob:
         """Queue a task. ``preview``: make a small picture of every step, for who listens to ``events()``."""
         return self.submit_all([task], preview=preview)[0]
 
-    def submit_all(self, tasks: Sequence[Task], *, preview: bool = False) -> list[EditJob]:
+    def submit_all(self, tasks: Sequence[Task], *, preview: bool = False) -> list[TaskJob]:
         """Queue tasks that arrive together."""
-        jobs = [EditJob(task, preview) for task in tasks]
+        jobs = [TaskJob(task, preview) for task in tasks]
         with self._lock:
             if self._closed:
                 raise EditFailed("this editor is closed; make a new one")
@@ -128,7 +128,7 @@ class Engine:
                 self._start(job)
         return not self._closed
 
-    def _start(self, job: EditJob) -> None:
+    def _start(self, job: TaskJob) -> None:
         if not job.claim():
             return
         job.set_running_or_notify_cancel()

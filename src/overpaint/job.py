@@ -77,12 +77,10 @@ class StepEvent:
 class EditJob(Future[Any]):
     """An edit on its way: a ``Future`` with ``events()`` and a ``cancel()`` that works while it runs."""
 
-    def __init__(self, task: Task, preview: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.task = task
-        self.preview = preview
         self.cancel_asked = False
-        self._claimed = False  # by the engine, which will end it, or by a cancel that came first
+        self._claimed = False  # by who will end it, the engine as a rule, or by a cancel that came first
         self._settled = False
         self._events: list[StepEvent] = []
         self._listeners: list[Callable[[StepEvent], object]] = []
@@ -142,3 +140,12 @@ class EditJob(Future[Any]):
                 for call in self._listeners:
                     call(event)
             self._news.notify_all()
+
+
+class TaskJob(EditJob):
+    """The job of one task; ``preview``: whether each step is to show a small picture."""
+
+    def __init__(self, task: Task, preview: bool = False) -> None:
+        super().__init__()
+        self.task = task
+        self.preview = preview

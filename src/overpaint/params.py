@@ -29,6 +29,9 @@ PresetName = Literal[  # what each means stands in presets.toml
 ]
 PRESETS: tuple[PresetName, ...] = get_args(PresetName)
 
+MeasureName = Literal["ssim", "edges", "structure"]  # what each means stands in fidelity.py
+MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
+
 MAX_STEPS = 1000
 MAX_GUIDANCE = 50.0
 MAX_COUNT = 1000  # results of one request
@@ -49,6 +52,9 @@ class EditParams:
         negative_prompt: what guidance steers away from.
         strength: in [0, 1]; 0 returns the input bit for bit, 1 ignores it. The noise level it starts at is the same for
             every sampler and step count (``levels``).
+        keep: in [0, 1], instead of a strength: how much of the picture the result is to keep, by ``keep_measure``. A
+            few strengths are tried with one seed; the one that was found stands in the result and in its recipe.
+        keep_measure: "ssim", the structural similarity; "edges" or "structure", whether they are where they were.
         steps: what an edit of strength 1 takes; the edit runs about strength x steps of them.
         guidance_scale: ``uncond + g * (cond - uncond)``, at least 1, which is off and costs half.
         sampler: the solver; see ``samplers``.
@@ -77,6 +83,12 @@ class EditParams:
     negative_prompt: str | None = _spec(kind="text", help="What the result should not show.", ours="")
     strength: float | None = _spec(
         kind="number", help="How much may change: 0 returns the input, 1 ignores it.", low=0, high=1, ours=0.6
+    )
+    keep: float | None = _spec(
+        kind="number", help="Instead of a strength: find the one whose result keeps this much.", low=0, high=1
+    )
+    keep_measure: MeasureName | None = _spec(
+        kind="choice", help="By what --keep measures; see `overpaint compare`.", choices=MEASURES, ours="ssim"
     )
     steps: int | None = _spec(
         kind="integer",
@@ -143,6 +155,8 @@ class EditParams:
             value = getattr(self, f.name)
             if value is not None:
                 object.__setattr__(self, f.name, CHECKS[spec.kind](f.name, value, spec))
+        if self.keep is not None and self.strength is not None:
+            raise ParameterError("keep", "does not go with a strength: it finds the one that keeps this much")
         if self.prompt is None:
             raise ParameterError("prompt", "is None, must be text (it may be empty)")
 
@@ -153,6 +167,7 @@ class ResolvedParams(EditParams):
 
     negative_prompt: str
     strength: float
+    keep_measure: MeasureName
     steps: int
     guidance_scale: float
     sampler: SamplerName

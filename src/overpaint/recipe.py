@@ -110,6 +110,8 @@ class Recipe:
         values = {name: getattr(self.params, name) for name in known}
         if "preset" in changes:
             values |= dict.fromkeys(_LEFT_TO_PRESET)
+        if changes.get("keep") is not None:
+            values["strength"] = None
         return EditParams(**{**values, **changes})
 
 

@@ -9,7 +9,7 @@ from overpaint import decode
 from overpaint.errors import ImageError, ParameterError
 from overpaint.levels import ScheduleName
 from overpaint.maps.changemap import MapSource
-from overpaint.params import EditParams, FillName, FitName, PresetName, RegionName, reject_unknown
+from overpaint.params import EditParams, FillName, FitName, MeasureName, PresetName, RegionName, reject_unknown
 from overpaint.recipe import Makes
 from overpaint.samplers import SamplerName
 
@@ -21,6 +21,8 @@ class EditOptions(TypedDict, total=False):
 
     negative_prompt: str | None
     strength: float | None
+    keep: float | None
+    keep_measure: MeasureName | None
     steps: int | None
     guidance_scale: float | None
     sampler: SamplerName | None
@@ -129,6 +131,8 @@ class EditRequest:
     def _checked(self, params: EditParams) -> EditParams:
         if self.image is not None:
             return params
+        if params.keep is not None:
+            raise ParameterError("keep", "needs a picture to keep something of")
         if params.strength not in (None, 1):
             raise ParameterError("strength", f"is {params.strength} without a picture; only 1 generates from nothing")
         return replace(params, strength=1.0)

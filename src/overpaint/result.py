@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from overpaint.encode import encode, save
+from overpaint.goal import Goal
 from overpaint.params import ResolvedParams
 from overpaint.picture import Pixels, to_pil
 from overpaint.recipe import Recipe
@@ -32,6 +33,7 @@ class EditResult:
         warnings: what is worth knowing about this result.
         region: the part that was worked on, where a map marks a small one; None for the whole picture.
         map_levels: at how many different boundaries the cells of a map were let go; 0 without one.
+        goal: what was to be kept and what is, where ``keep`` was asked for.
         index: its place among the requests it was submitted with.
     """
 
@@ -48,6 +50,7 @@ class EditResult:
     index: int = 0
     region: "Box | None" = None
     map_levels: int = 0
+    goal: Goal | None = None
 
     @property
     def seed(self) -> int:

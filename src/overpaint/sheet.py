@@ -20,13 +20,7 @@ class Panel:
 
 def sheet(rows: Sequence[Sequence[Panel]], width: int = 320) -> Image.Image:
     """Rows of panels, each picture ``width`` pixels wide; the words are wrapped to that width."""
-    bands = [_row(row, width) for row in rows if row]
-    page = Image.new("RGB", (max(b.width for b in bands), sum(b.height for b in bands)), "white")
-    top = 0
-    for band in bands:
-        page.paste(band, (0, top))
-        top += band.height
-    return page
+    return stacked([_row(row, width) for row in rows if row])
 
 
 def side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:
@@ -37,6 +31,16 @@ def side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:
     for p in pictures:
         page.paste(p, (left, 0), p if p.mode == "RGBA" else None)
         left += p.width + GAP
+    return page
+
+
+def stacked(pages: Sequence[Image.Image]) -> Image.Image:
+    """Pictures below one another, on white."""
+    page = Image.new("RGB", (max(p.width for p in pages), sum(p.height for p in pages)), "white")
+    top = 0
+    for p in pages:
+        page.paste(p, (0, top))
+        top += p.height
     return page
 
 

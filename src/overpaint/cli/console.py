@@ -95,6 +95,7 @@ def result_facts(result: "EditResult", name: Path | None) -> dict[str, Any]:
         "steps_run": result.steps_run,
         "network_calls": result.network_calls,
         "seconds": round(result.seconds, 3),
+        "goal": result.goal and result.goal.as_dict(),
         "warnings": list(result.warnings),
         "recipe": result.recipe.as_dict(numbers=False),
     }

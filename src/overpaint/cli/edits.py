@@ -152,8 +152,8 @@ def _run(
     marks: Marks | None = None,
 ) -> None:
     """Edit, show progress, and write each result as soon as it is done; one that fails does not touch the others."""
-    from overpaint.editor import seeds_of
     from overpaint.request import EditRequest
+    from overpaint.several import seeds_of
 
     started: list[tuple[_Work, Path]] = []  # by index
 

@@ -121,6 +121,17 @@ def read_strengths(text: str) -> list[float]:
     return values
 
 
+def read_against(text: str) -> dict[str, list[Any]]:
+    """``"seed=1,2"`` -> {"seed": [1, 2]}; values with commas of their own, such as prompts, have | between them."""
+    name, equals, values = text.partition("=")
+    name = name.strip().replace("-", "_")
+    known = {f.name: spec.kind for f, spec in specs() if f.name != "strength"}
+    if not equals or name not in known:
+        raise ParameterError("against", f"is {text!r}, must be NAME=VALUE,VALUE with a name of {', '.join(known)}")
+    between = "|" if "|" in values or known[name] in ("text", "margins", "variation") else ","
+    return {name: [from_text(name, value.strip()) for value in values.split(between)]}
+
+
 def read_changes(pairs: list[str]) -> dict[str, Any]:
     """``["strength=.5", "seed=3"]`` -> {"strength": 0.5, "seed": 3}; names and values as in ``EditParams``."""
     known = [f.name for f, _ in specs()]

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -119,14 +119,16 @@ def deliver(result: "EditResult", path: Path, suffix: str) -> None:
         result.save(path)
 
 
-def write_sheet(page: "Image.Image", path: Path, report: Report, words: str, recipes: "Sequence[Recipe]" = ()) -> None:
-    """Write a sheet of pictures with the recipes of its edits, and say so."""
+def write_sheet(
+    page: "Image.Image", path: Path, report: Report, words: str, recipes: "Sequence[Recipe]" = (), **facts: Any
+) -> None:
+    """Write a sheet of pictures with the recipes of its edits, and say so; ``facts`` are for scripts."""
     import numpy as np
 
     from overpaint.encode import save
 
     save(np.asarray(page), path, recipes)
-    report.wrote(path, words, sheet=[recipe.as_dict(numbers=False) for recipe in recipes])
+    report.wrote(path, words, sheet=[recipe.as_dict(numbers=False) for recipe in recipes], **facts)
 
 
 def _to_stdout(wish: Wish, inputs: Sequence[Path | None]) -> Files:

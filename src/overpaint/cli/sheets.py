@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from overpaint.cli.console import Report, err, facts_of, show_json, show_table, warn
+from overpaint.cli.console import Report, err, facts_of, result_facts, show_json, show_table, warn
 from overpaint.cli.editing import open_editor
 from overpaint.cli.maps import Marks, with_marks
 from overpaint.cli.options import (
@@ -16,6 +16,7 @@ from overpaint.cli.options import (
     ModelOption,
     OverwriteOption,
     SheetOption,
+    read_against,
     read_strengths,
     with_edit_options,
     with_model,
@@ -42,29 +43,34 @@ def sweep(
     marks: Marks,
     choice: Choice,
     strengths: Annotated[str, typer.Option(help="Strengths, with commas between.")] = "0.2,0.4,0.6,0.8",
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="A row for each value of another option: seed=1,2,3 or guidance-scale=1,3 or 'prompt=a lake | a sea'."
+        ),
+    ] = None,
     out: SheetOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """One edit at several strengths, in one batch: a sheet with what the model starts from above each result."""
+    """Edits of many strengths to choose from, on one sheet, with what each keeps of the picture."""
     from overpaint import decode
-    from overpaint.sheet import Panel, sheet
 
     wanted = read_strengths(strengths)
-    if "strength" in options:
-        raise ParameterError("strength", "does not go with a sweep; --strengths names all of them")
+    rows = None if against is None else read_against(against)
+    for name in ("strength", "keep"):
+        if name in options:
+            raise ParameterError(name, "does not go with a sweep; --strengths names all of them")
     EditParams(prompt=prompt, **options)
     target = _sheet_file(out, image, "{}-sweep", overwrite, marks.files)
     picture = decode.load(str(image))
     options |= marks.of(picture)
     with open_editor(choice) as editor, err.status("editing ..."):
-        results = editor.sweep(picture, prompt, strengths=wanted, **options)
-        starts = editor.noised(picture, wanted, **{**options, "seed": results[0].seed})
-    above = [Panel(r.image, f"strength {r.params.strength:g}", f"{r.signal:.0%} of the picture left") for r in starts]
-    below = [Panel(r.image, "edited from there") for r in results]
-    words = f"{len(wanted)} strengths, seed {results[0].seed}"
-    write_sheet(sheet([above, below]), target, Report(as_json), words, [r.recipe for r in results])
-    warn(results[-1].warnings)
+        swept = editor.sweep(picture, prompt, strengths=wanted, against=rows, starts=True, **options)
+    words = f"{len(wanted)} strengths, " + (f"seed {swept[0].seed}" if swept.by is None else f"against {swept.by}")
+    edits = [result_facts(r, image) | {"kept": f and f.as_dict()} for r, f in zip(swept, swept.fidelity, strict=True)]
+    write_sheet(swept.sheet(), target, Report(as_json), words, [r.recipe for r in swept], edits=edits)
+    warn(swept[-1].warnings)
 
 
 def noise(

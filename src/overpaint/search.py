@@ -1,0 +1,101 @@
+"""A job that is a search: rounds of edits of one picture and seed, until one keeps what was asked for."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from overpaint.errors import EditCancelled, EditFailed, OverpaintError
+from overpaint.explore import fidelity_of
+from overpaint.fidelity import kept
+from overpaint.goal import ROUNDS, Goal
+from overpaint.job import EditJob, StepEvent
+from overpaint.picture import Picture
+from overpaint.result import EditResult
+
+PER_ROUND = 100  # steps of a search that are told in each round: hundredths of it
+Submit = Callable[[Sequence[float]], Sequence[EditJob]]
+
+
+class SearchJob(EditJob):
+    """The edit that comes nearest to a goal. The trials of a round share batches, among each other and with all others.
+
+    Args:
+        submit: starts the edit at each of some strengths; called here at once, and later on a thread of this job's.
+        picture: what is edited, and what the results are compared with.
+    """
+
+    def __init__(self, goal: Goal, submit: Submit, picture: Picture) -> None:
+        super().__init__()
+        self._goal, self._submit, self._picture = goal, submit, picture
+        self._round = 0
+        self._told = 0
+        self._shares: dict[EditJob, float] = {}
+        self._best: EditResult | None = None
+        self.claim()  # nobody else ends it
+        self.set_running_or_notify_cancel()
+        self._begin(goal.next)  # what is wrong with the request is raised here
+        threading.Thread(target=self._run, name="overpaint-search", daemon=True).start()
+
+    def cancel(self) -> bool:
+        """End the search, and the trials that are under way."""
+        promised = super().cancel()
+        for job in list(self._shares):
+            job.cancel()
+        return promised
+
+    def _begin(self, strengths: Sequence[float]) -> None:
+        jobs = self._submit(strengths)
+        self._shares = dict.fromkeys(jobs, 0.0)
+        for job in jobs:
+            job.listen(lambda event, job=job: self._step(job, event))  # type: ignore[misc]
+        if self.cancel_asked:  # in the meantime
+            self.cancel()
+
+    def _step(self, job: EditJob, event: StepEvent) -> None:
+        """On the engine's thread: how far the search is, with the preview of whichever trial took the step."""
+        if job not in self._shares:
+            return
+        self._shares[job] = event.step / event.steps
+        step = int(PER_ROUND * (self._round + sum(self._shares.values()) / len(self._shares)))
+        if step > self._told:
+            self._told = step
+            self.tell(StepEvent(step, PER_ROUND * ROUNDS, event.t, event.preview))
+
+    def _run(self) -> None:
+        try:
+            while self._shares:
+                self._end_round()
+            assert self._best is not None
+            if not self.settle():
+                raise EditCancelled("cancelled after its last trial")
+        except OverpaintError as e:
+            self._give_up(e)
+        except Exception as e:
+            failed = EditFailed(f"{type(e).__name__}: {e}")
+            failed.__cause__ = e
+            self._give_up(failed)
+        else:
+            warnings = (*self._best.warnings, self._goal.note)
+            self.set_result(replace(self._best, goal=self._goal, warnings=warnings))
+
+    def _end_round(self) -> None:
+        """Wait for the trials, see what they kept, and begin the next round if there is one."""
+        for job in list(self._shares):
+            result: EditResult = job.result()
+            strength = result.params.strength
+            fidelity = fidelity_of(result, self._picture)
+            assert fidelity is not None  # no picture that grows is searched for
+            self._goal = self._goal.with_trials({strength: kept(fidelity, self._goal.measure)})
+            if self._goal.strength == strength:
+                self._best = result
+        self._round += 1
+        more = self._goal.next if self._round < ROUNDS else []
+        if more:
+            self._begin(more)
+        else:
+            self._shares = {}
+
+    def _give_up(self, error: OverpaintError) -> None:
+        for job in list(self._shares):
+            job.cancel()
+        self.set_exception(error)
