@@ -1,0 +1,1 @@
+"""What the model is trained and measured with; not part of the installed package."""

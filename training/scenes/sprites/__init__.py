@@ -1,0 +1,1 @@
+"""Trees, buildings and boats: small pictures that are put into the scene."""
