@@ -18,12 +18,12 @@ from overpaint.cli.app import app
 from overpaint.cli.options import option_type, read_strengths
 from overpaint.cli.running import INTERRUPTED, TERMINATED
 from overpaint.cli.sheets import DEFAULT_STRENGTHS, SURVIVAL_COLUMNS, survival_row
-from overpaint.fields import SIDE_MAX, SIDE_MIN, Spec
+from overpaint.fields import SEED_MAX, SIDE_MAX, SIDE_MIN, Spec
 from overpaint.levels import survival
 from overpaint.maps import TOOLS
 from overpaint.model_loading import training_noise
-from overpaint.params import SEED_MAX, specs
-from overpaint.presets import BANDS, presets
+from overpaint.params import specs
+from overpaint.presets import BANDS, presets, presets_for
 from overpaint.samplers import ABOUT
 
 DOCS = Path(__file__).parent
@@ -50,10 +50,11 @@ def bands_part() -> str:
 
 def presets_part() -> str:
     rows = []
-    for p in presets().values():
-        numbers = f"{p.strength:g}", f"{p.range[0]:g} to {p.range[1]:g}", f"{p.detail:g}"
-        rows.append((f"`{p.name}`", *numbers, p.use, f'"{p.prompt_for(p.example)}"'))
-    return table(("preset", "strength", "range that works", "detail", "what it is for", "a prompt, as sent"), rows)
+    for p, included in zip(presets().values(), presets_for(inspect("embedded").card).values(), strict=True):
+        told = [f"{x.strength:g} ({x.range[0]:g} to {x.range[1]:g})" for x in (p, included)]
+        rows.append((f"`{p.name}`", *told, f"{included.detail:g}", p.use, f'"{p.prompt_for(p.example)}"'))
+    headings = ("preset", "strength (range that works)", "with the included model", "detail")
+    return table((*headings, "what it is for", "a prompt, as sent"), rows)
 
 
 def samplers_part() -> str:

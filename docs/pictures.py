@@ -8,14 +8,16 @@ from PIL import Image
 from overpaint import Editor, EditRequest, Layer, decode, images
 from overpaint.cli.demo import EXAMPLES, SEED
 from overpaint.maps import apply_tool
-from overpaint.sheet import Panel, sheet
+from overpaint.sheet import Panel, sheet, side_by_side
 
 DOCS = Path(__file__).parent
 MOUNTAINS = DOCS.parent / "examples" / "mountains.jpg"
+SUMMIT = DOCS.parent / "examples" / "summit.jpg"
 CASTLE = DOCS.parent / "examples" / "castle.jpg"
 HERO = EXAMPLES[:3]  # the photo at night, at sunset, and painted
 STRENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9)
 CLOUD, GROWN = "select:363,302,250,170", "grow:20"
+NIGHT, PART = "Same scene at night with stars, hills and mountains", (slice(1640, 2120), slice(2660, 3060))
 SKY, LEFT = "linear:0,300,0,760", "linear:180,0,330,0"
 
 
@@ -65,12 +67,22 @@ def maps(editor: Editor) -> Image.Image:
     return sheet(rows, width=480)
 
 
+def detail(editor: Editor) -> Image.Image:
+    """A part of a large photo at full size: itself, and its night without and with detail."""
+    photo = decode.load(SUMMIT)
+    requests = [EditRequest(photo, NIGHT, preset="scene", seed=SEED, detail=d) for d in (0, None)]
+    jobs = [editor.submit(request) for request in requests]
+    pictures = [photo.pixels, *(editor.follow(job).pixels for job in jobs)]
+    return side_by_side([images.to_pil(np.ascontiguousarray(p[PART])) for p in pictures])
+
+
 def main() -> None:
-    """Write hero.jpg, noise.jpg and maps.jpg."""
+    """Write hero.jpg, noise.jpg, maps.jpg and detail.jpg."""
     with Editor() as editor:
         hero(editor).save(DOCS / "hero.jpg", quality=88)
         noise(editor).save(DOCS / "noise.jpg", quality=88)
         maps(editor).save(DOCS / "maps.jpg", quality=88)
+        detail(editor).save(DOCS / "detail.jpg", quality=88)
 
 
 if __name__ == "__main__":

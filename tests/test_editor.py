@@ -132,7 +132,7 @@ def test_detail(editor: Editor) -> None:
 
     plain = run()
     assert np.array_equal(plain.pixels, run(detail=0).pixels)
-    assert run(preset="scene").params.detail == 0.7
+    assert run(preset="scene").params.detail == 0.85
     agreement = [np.corrcoef(edges(r.pixels).ravel(), edges(picture).ravel())[0, 1] for r in (plain, run(detail=0.7))]
     assert agreement[1] > agreement[0] + 0.2
 

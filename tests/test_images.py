@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from overpaint import detail, images
+from overpaint import images
 from overpaint.decode import load
 from overpaint.errors import DiskFullError, OutputError
 from overpaint.images import Picture
@@ -190,24 +190,6 @@ def test_what_cannot_be_written_is_an_output_error(tmp_path: Path, name: str) ->
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError):
         images.save(RGB, tmp_path / "file" / "a.png")
-
-
-def test_detail_is_the_laplacian_transfer() -> None:
-    edit, original = random_picture(64, 48, 1) / np.float32(255), random_picture(64, 48, 2) / np.float32(255)
-    assert detail.give_back(edit, original, 0) is edit
-    out = detail.give_back(edit, original, 0.7)
-    expected = detail.blur(edit) + 0.7 * (original - detail.blur(original))
-    assert np.array_equal(out, expected.clip(0, 1))
-    assert np.allclose(detail.give_back(edit, edit, 1.0), edit, atol=1e-6)
-
-
-def test_detail_of_a_large_picture_is_that_of_a_small_one() -> None:
-    """The blur of a large picture is made at a lower resolution: no visible difference."""
-    import cv2
-
-    x = cv2.resize(random_picture(48, 32, 3), (2100, 1400), interpolation=cv2.INTER_CUBIC) / np.float32(255)
-    exact = cv2.GaussianBlur(x, (0, 0), detail.SIGMA * 2100)
-    assert np.abs(detail.blur(x) - exact).max() < 1 / 255
 
 
 def test_sheets_hold_their_pictures() -> None:

@@ -84,6 +84,11 @@ def test_a_card_is_read(broken: Path) -> None:
         "nonsense = 1",
         "[defaults]\nsteps = 0",
         "[defaults]\nseed = 1",
+        "[presets.nothing]\nstrength = 0.5",
+        "[presets.scene]\nrange = [0.6, 0.4]",
+        "[presets.scene]\nrange = [0.2, 1.4]",
+        "[presets.scene]\nrange = 0.4",
+        "[presets.scene]\nstrength = 0.7\nrange = [0.4, 0.6]",
     ],
 )
 def test_a_bad_card_is_named(broken: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from overpaint.card import Card, make_buckets
 from overpaint.errors import ParameterError
 from overpaint.params import SEED_MAX, EditParams, ResolvedParams, specs
-from overpaint.presets import BANDS, advice, presets, resolve
+from overpaint.presets import BANDS, advice, presets, presets_for, resolve
 from overpaint.request import EditOptions, EditRequest
 
 CARD = Card("test", defaults={"guidance_scale": 3.0, "steps": 12}, presets={"scene": {"strength": 0.55}})
@@ -90,7 +90,7 @@ def test_explicit_over_cards_preset_over_preset_over_card_over_ours() -> None:
     assert resolved(strength=0.2, preset="scene").strength == 0.2
     assert resolved(preset="scene").strength == 0.55  # the card's entry
     assert resolved(preset="tweak").strength == 0.25  # the preset
-    assert resolved(preset="scene").detail == 0.7
+    assert resolved(preset="scene").detail == 0.85
     assert resolved().steps == 12  # the card
     assert resolved().strength == 0.6  # ours
     assert resolved().sampler == "dpm++2m"
@@ -150,6 +150,14 @@ def test_presets_and_bands_are_the_documented_ones() -> None:
     }
     assert all(p.range[0] <= p.strength <= p.range[1] for p in presets().values())
     assert [(b.low, b.high) for b in BANDS] == [(0.2, 0.3), (0.4, 0.5), (0.5, 0.7), (0.7, 0.8), (0.8, 1.0)]
+
+
+def test_a_card_has_ranges_of_its_own() -> None:
+    card = Card("mine", presets={"style": {"strength": 0.4, "range": [0.3, 0.5], "steps": 9}})
+    there = presets_for(card)
+    assert (there["style"].strength, there["style"].range) == (0.4, (0.3, 0.5))
+    assert there["style"].use == presets()["style"].use
+    assert there["scene"] == presets()["scene"]
 
 
 def test_options_are_the_fields() -> None:

@@ -463,7 +463,7 @@ def test_redo_of_a_noised_and_of_a_generated_picture(editor: Editor, tmp_path: P
 
 def test_another_preset_decides_anew(editor: Editor) -> None:
     recipe = editor.edit(PIXELS, "a lake", preset="tweak", **{**QUICK, "strength": None}).recipe
-    assert (recipe.params.strength, recipe.params.detail) == (0.25, 0.9)
+    assert (recipe.params.strength, recipe.params.detail) == (0.25, 0.95)
     style = recipe.changed(preset="style")
     assert (style.strength, style.detail, style.seed) == (None, None, 3)
     assert recipe.changed(preset="style", strength=0.4).strength == 0.4

@@ -10,6 +10,7 @@ guidance_rescale = 0.0        # Lin et al. 2023 (arXiv:2305.08891), section 3.4
 guidance_scale = 3.0
 [presets.scene]               # the same, for one preset
 strength = 0.55
+range = [0.4, 0.6]            # of strengths that work
 """
 
 import tomllib
@@ -47,7 +48,7 @@ class Card:
         buckets: (width, height) working sizes, of about equal area.
         guidance_rescale: in [0, 1], 0 is off.
         defaults: recommended values of ``EditParams`` fields.
-        presets: the same for one preset.
+        presets: the same for one preset, and its ``range`` of strengths that work, (lowest, highest).
     """
 
     name: str
@@ -100,8 +101,10 @@ def read_card(folder: Path, **guessed: Any) -> Card:
             values["buckets"] = tuple(parse_size(b) for b in values["buckets"])
         card = Card(**values)
         _check_defaults(card.defaults)
-        for entry in card.presets.values():
-            _check_defaults(entry)
+        for name, entry in card.presets.items():
+            EditParams(preset=name)  # type: ignore[arg-type]  # is there one of this name?
+            _check_defaults({key: value for key, value in entry.items() if key != "range"})
+            _check_range(entry)
     except (TypeError, ValueError, AttributeError) as e:
         raise ModelError(f"{path} is not a card that can be used: {e}") from e
     return card
@@ -112,3 +115,10 @@ def _check_defaults(values: Mapping[str, Any]) -> None:
     if unknown:
         raise ParameterError(min(unknown), f"cannot be set by a card; known are {', '.join(sorted(MAY_DEFAULT))}")
     EditParams(**values)
+
+
+def _check_range(entry: Mapping[str, Any]) -> None:
+    low, high = entry.get("range", (0, 1))
+    strength = entry.get("strength", low)
+    if not 0 <= low <= strength <= high <= 1:
+        raise ValueError(f"the range {low} to {high} must lie between 0 and 1 and hold the strength {strength}")

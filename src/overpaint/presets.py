@@ -75,6 +75,14 @@ def presets() -> Mapping[PresetName, Preset]:
     return {n: Preset(name=n, **{**table[n], "range": tuple(table[n]["range"])}) for n in PRESETS}
 
 
+def presets_for(card: Card) -> Mapping[PresetName, Preset]:
+    """All presets as they are with a model whose card knows better."""
+    known = {f.name for f in fields(Preset)}
+    told = {name: {k: v for k, v in card.presets.get(name, {}).items() if k in known} for name in presets()}
+    ranges = {name: {"range": tuple(entry["range"])} for name, entry in told.items() if "range" in entry}
+    return {name: replace(preset, **{**told[name], **ranges.get(name, {})}) for name, preset in presets().items()}
+
+
 def resolve(params: EditParams, card: Card, *, size: str, output_size: str) -> ResolvedParams:
     """Fill in what was left out: explicit > the card's entry for the preset > preset > card > ours.
 

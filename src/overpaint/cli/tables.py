@@ -1,7 +1,7 @@
 """``overpaint samplers``, ``presets``, ``models`` and ``tools``: what there is to choose from, and what it means."""
 
 from overpaint.cli.console import facts_of, out, show_json, show_table
-from overpaint.cli.options import JsonOption
+from overpaint.cli.options import JsonOption, ModelOption
 from overpaint.errors import OverpaintError
 
 
@@ -20,15 +20,14 @@ def samplers(as_json: JsonOption = False) -> None:
     out.print(f"schedules: {', '.join(SCHEDULES)} (sgm_uniform is trailing)")
 
 
-def presets(as_json: JsonOption = False) -> None:
-    """The named uses, and the five bands of strength."""
+def presets(model: ModelOption = "embedded", as_json: JsonOption = False) -> None:
+    """The named uses as they are with a model, and the five bands of strength."""
+    from overpaint.checkpoint import inspect
     from overpaint.params import PROMPT_ADVICE
-    from overpaint.presets import BANDS
-    from overpaint.presets import presets as all_presets
+    from overpaint.presets import BANDS, presets_for
 
-    rows = [
-        (p.name, p.strength, list(p.range), p.detail, p.use, p.prompt_for(p.example)) for p in all_presets().values()
-    ]
+    there = presets_for(inspect(model).card).values()
+    rows = [(p.name, p.strength, list(p.range), p.detail, p.use, p.prompt_for(p.example)) for p in there]
     if as_json:
         names = ("name", "strength", "range", "detail", "use", "example")
         show_json({"presets": facts_of(names, rows), "bands": facts_of(BANDS[0]._fields, BANDS)})
