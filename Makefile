@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -c constraints.txt
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: demo test lint slow bench docs clean
+.PHONY: demo test lint slow bench bench-edits docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/overpaint demo
@@ -25,6 +25,9 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/rows.py
 	$(BIN)/python benchmarks/edit.py
 	$(BIN)/python benchmarks/maps.py
+
+bench-edits: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.edits $(BENCH_ARGS)
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

@@ -1,4 +1,4 @@
-"""One prompt at four strengths, and four variations of one strength, each in one batch, on two labelled sheets."""
+"""Strengths against seeds on one sheet, what each edit kept, a strength by goal, and a look around a good result."""
 
 from pathlib import Path
 
@@ -10,13 +10,15 @@ PROMPT = "An oil painting in the style of Van Gogh of a castle by a mountain lak
 
 
 def main() -> None:
-    """Write strengths.png and variations.png."""
+    """Write strengths.png, kept.png and variations.png."""
     with Editor() as editor:
-        swept = editor.sweep(PICTURE, PROMPT, strengths=[0.2, 0.4, 0.6, 0.8], seed=7)
-        panels = [Panel(r.image, f"strength {r.params.strength:g}", f"{r.signal:.0%} left") for r in swept]
-        sheet([panels]).save("strengths.png")
-        varied = editor.variations(PICTURE, PROMPT, n=4, strength=0.5, seed=7)
-        sheet([[Panel(r.image, f"seed {r.seed}") for r in varied]]).save("variations.png")
+        swept = editor.sweep(PICTURE, PROMPT, strengths=[0.2, 0.4, 0.6, 0.8], against={"seed": [7, 8]}, starts=True)
+        swept.sheet().save("strengths.png")
+        kept = editor.edit(PICTURE, PROMPT, keep=0.97, keep_measure="structure", seed=7)
+        kept.save("kept.png")
+        print(kept.warnings[-1])
+        varied = editor.variations(PICTURE, PROMPT, n=4, strength=0.5, seed=7, variation=(1, 0.2))
+        sheet([[Panel(r.image, f"variation {r.params.variation}") for r in varied]]).save("variations.png")
 
 
 if __name__ == "__main__":

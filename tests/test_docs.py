@@ -58,6 +58,13 @@ def test_the_readme_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     run(page)
 
 
+def test_the_page_on_choosing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "examples" / "castle.jpg", tmp_path / "lake.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert len(run(ROOT / "docs" / "choosing.md")["swept"]) == 4
+    assert (tmp_path / "sheet.png").is_file()
+
+
 def test_generated_parts_are_current(generate: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     status = generate.main(check=True)
     assert status == 0, capsys.readouterr().out

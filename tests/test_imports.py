@@ -39,6 +39,8 @@ ALLOWED = {
     "model": {"errors", "levels", "card", "checkpoint", "fingerprint", "model_codecs", "model_loading", "model_words"},
     "picture": {"params"},
     "decode": {"errors", "fields", "picture"},
+    "describe": {"errors", "decode", "picture", "weights"},
+    "model_blip": {"errors", "decode", "model_loading", "picture", "weights"},
     "metadata": {"errors", "decode", "infotext", "params", "recipe"},
     "encode": {"errors", "metadata", "picture", "recipe"},
     "images": {"decode", "encode", "picture"},
@@ -66,6 +68,7 @@ LIGHT = ("params", "presets", "errors", "cli", "levels", "samplers", "card", "im
 LIGHT += ("checkpoint", "configs", "infotext", "metadata", "recipe", "weights")
 LIGHT += ("maps", "model_sam", "request")
 LIGHT += ("fidelity", "model_clip", "model_lpips")
+LIGHT += ("describe", "model_blip")
 WITHOUT_TORCH = ["overpaint", *(f"overpaint.{name}" for name in LIGHT)]
 
 
@@ -103,7 +106,7 @@ def test_direction_of_imports(name: str) -> None:
 def test_model_libraries_only_in_the_model() -> None:
     for path in SOURCE.rglob("*.py"):
         libraries = {m.split(".")[0] for m in imports_of(path)} & {"diffusers", "transformers"}
-        allowed = path.stem in ("model", "model_loading", "model_sam", "model_clip")
+        allowed = path.stem in ("model", "model_loading", "model_sam", "model_clip", "model_blip")
         assert not libraries or allowed, f"{path} imports {libraries}"
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from overpaint.cli import comparing, edits, recipes, running, sheets, tables
+from overpaint.cli import comparing, describing, edits, recipes, running, sheets, tables
 from overpaint.cli.console import out
 from overpaint.cli.demo import demo
 from overpaint.version import __version__
@@ -25,6 +25,7 @@ for command in (
     recipes.recipe,
     recipes.redo,
     sheets.noise,
+    describing.describe,
     comparing.compare,
     tables.samplers,
     tables.presets,

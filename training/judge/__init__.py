@@ -1,0 +1,1 @@
+"""How the judge of ``overpaint.describe`` is trained and measured: ``python -m training.judge``."""
