@@ -170,7 +170,7 @@ def test_json_of_the_lists(here: Path) -> None:
     (samplers,) = lines(run("samplers", "--json").stdout)
     assert samplers["samplers"][0]["name"] == "ddim"  # type: ignore[index]
     (presets,) = lines(run("presets", "--json").stdout)
-    assert presets["presets"][0]["range"] == [0.5, 0.7]  # type: ignore[index]
+    assert presets["presets"][0]["range"] == [0.4, 0.8]  # type: ignore[index]
     assert json.loads(run("models", "--json").stdout)[0]["name"] == "embedded"
     assert json.loads(run("noise", "--json", "--strengths", ".6").stdout)[0]["t"] == 599
     (sweep,) = lines(

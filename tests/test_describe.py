@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from overpaint.cli.app import app
 from overpaint.decode import load
 from overpaint.describe import Description, HeadFacts, Judge, describe
-from overpaint.describe.drafting import WORDS, drafted
+from overpaint.describe.drafting import KINDS, WORDS, drafted
 from overpaint.describe.heads import FEATURES, HEADS, SIDE
 from overpaint.describe.judge import FORMAT, WEIGHTS, Verdicts, facts_as_text
 from overpaint.errors import ImageError, ModelError
@@ -244,6 +244,22 @@ def test_a_draft_names_only_what_is_sure() -> None:
     assert draft(**lines).prompt == "a line drawing of a forest"
 
 
+def test_kinds_are_named_where_no_terrain_is_sure() -> None:
+    two = verdicts(style=("photo", 0.9))
+    row = np.full(len(HEADS["terrain"]), 0.02, np.float32)
+    for terrain, p in (("mountain lake", 0.45), ("forest lake", 0.35)):
+        row[HEADS["terrain"].index(terrain)] = p
+    two.probabilities["terrain"][0] = row
+    facts = {head: HeadFacts(1, dict.fromkeys(cs, 0.7), 0, 0, None, 0, 0, None) for head, cs in HEADS.items()}
+    (found,) = drafted(two, facts)
+    assert found.prompt == "a photo of a lake"
+    assert {p.head: (p.name, p.sure) for p in found.parts}["terrain"] == ("lake", True)
+    row[HEADS["terrain"].index("forest lake")] = 0.25
+    two.probabilities["terrain"][0] = row
+    assert drafted(two, facts)[0].prompt == ""
+    assert all(set(terrains) <= set(HEADS["terrain"]) for terrains, _ in KINDS.values())
+
+
 def test_drafts_are_in_the_words_of_the_captions() -> None:
     """Every phrase is one that the embedded model was trained on, but for bare trees and flowers."""
     by_name = (*STYLE_OF.values(), *PLACES.values(), *BUILT.values())
@@ -252,9 +268,10 @@ def test_drafts_are_in_the_words_of_the_captions() -> None:
     for head, by_class in WORDS.items():
         assert set(by_class) <= set(HEADS[head])
         assert {words.strip(" ,") for words in by_class.values()} <= trained
+    assert {words for _, words in KINDS.values()} <= trained
 
 
-@pytest.mark.parametrize(("file", "terrain"), [("castle.jpg", "mountain lake"), ("mountains.jpg", "mountains")])
+@pytest.mark.parametrize(("file", "terrain"), [("castle.jpg", "lake"), ("mountains.jpg", "mountains")])
 def test_the_examples(file: str, terrain: str) -> None:
     """Days, as photographs; where it is unsure of the terrain it still guesses right."""
     found = describe(EXAMPLES / file)

@@ -9,6 +9,7 @@ from overpaint.describe import Judge
 from overpaint.picture import Pixels
 
 Lines = dict[str, dict[float, Score]]  # use -> strength -> the mean over its targets and places
+TIE = 0.99  # of the best quality: nobody sees the difference, so the weakest such strength is the one to start from
 GOOD = 0.95  # of the best quality: strengths from here on belong to the range that works
 HEADINGS = ("use", "strength", "kept", "truth: ssim", "rmse", "colour", "edges", "adherence", "sound", "KID", "quality")
 LEAST_CROWD = 4  # results, below which a kernel distance says nothing
@@ -63,11 +64,12 @@ def about_the_judge(judge: Judge) -> str:
 
 
 def recommended(by_strength: Mapping[float, Score]) -> tuple[float, tuple[float, float]]:
-    """The strength of best quality, and the range around it that is nearly as good, without gaps."""
+    """The weakest strength of about the best quality, and the range around it that is nearly as good, without gaps."""
     strengths = sorted(by_strength)
-    best = max(strengths, key=lambda s: by_strength[s].quality)
-    good = [s for s in strengths if by_strength[s].quality >= GOOD * by_strength[best].quality]
-    low = high = strengths.index(best)
+    peak = max(score.quality for score in by_strength.values())
+    good = [s for s in strengths if by_strength[s].quality >= GOOD * peak]
+    low = high = strengths.index(next(s for s in strengths if by_strength[s].quality >= TIE * peak))
+    best = strengths[low]
     while low > 0 and strengths[low - 1] in good:
         low -= 1
     while high + 1 < len(strengths) and strengths[high + 1] in good:

@@ -48,9 +48,10 @@ class Score:
 
     @property
     def quality(self) -> float:
-        """The harmonic mean of structure and adherence, 0..1: high only where the wanted thing is there *and* the place
-        is still that place. The strengths of presets are chosen by it."""
-        a, b = max(self.structure, 0), self.adherence
+        """The harmonic mean of faithfulness and adherence, 0..1: high only where the wanted thing is there *and* the
+        place is still that place. Faithfulness is the truth's structure, less what of the likeness to the truth (SSIM)
+        was lost that the unedited input had. The strengths of presets are chosen by it."""
+        a, b = max(self.structure, 0) * min(1, self.ssim / self.input_ssim), self.adherence
         return 0.0 if a + b == 0 else 2 * a * b / (a + b)
 
 

@@ -24,6 +24,16 @@ TERRAINS = {
     "river valley": "a river valley", "canyon": "a canyon", "coast cliffs": "cliffs by the sea",
     "forest lake": "a forest lake",
 }  # fmt: skip
+# Where no terrain is sure by itself, these together may be: {kind: (its terrains, its words)}. With KIND_SURE, kinds
+# were right in 92 % of the 220 of 800 held-out renders that they were drafted in (89 % of 211 where it was chosen).
+KINDS: dict[str, tuple[tuple[str, ...], str]] = {
+    "lake": (("mountain lake", "forest lake"), "a lake"),
+    "mountains": (("mountains", "mountain lake", "river valley"), "a mountain landscape"),
+    "coast": (("sea", "coast cliffs"), "the coast"),
+    "desert": (("desert", "canyon"), "a desert landscape"),
+    "countryside": (("hills", "meadow", "river valley"), "the countryside"),
+}
+KIND_SURE = 0.75
 OBJECTS: dict[str, dict[str, str]] = {
     "building": {
         "house": "a house", "cabin": "a cabin", "church": "a church", "castle": "a castle",
@@ -114,6 +124,8 @@ def drafted(verdicts: Verdicts, facts: Mapping[str, HeadFacts]) -> list[Descript
             k = int(row.argmax())
             name, least = verdicts.classes[head][k], facts[head].least
             parts[head] = _part(head, name, float(row[k]), least[name])
+        if not parts["terrain"].sure:
+            parts["terrain"] = _kind(verdicts, i) or parts["terrain"]
         whole = float(sound) >= INTACT
         made.append(Description(_prompt(parts) if whole else "", tuple(parts.values()), float(sound)))
     return made
@@ -125,9 +137,17 @@ def _part(head: str, name: str, probability: float, least: float | None) -> Part
     return Part(head, name, probability, sure, words.strip(" ,"))
 
 
+def _kind(verdicts: Verdicts, i: int) -> Part | None:
+    """The likeliest kind of terrain in picture i, if it is likely enough."""
+    row = dict(zip(verdicts.classes["terrain"], verdicts.probabilities["terrain"][i].tolist(), strict=True))
+    sums = {kind: sum(row[terrain] for terrain in terrains) for kind, (terrains, _) in KINDS.items()}
+    kind = max(sums, key=lambda name: sums[name])
+    return Part("terrain", kind, sums[kind], True, KINDS[kind][1]) if sums[kind] >= KIND_SURE else None
+
+
 def _prompt(parts: Mapping[str, Part]) -> str:
     """The words of what is sure, joined as captions are; "" where nothing is."""
-    told = {head: WORDS[head][part.name] for head, part in parts.items() if part.words}
+    told = {head: WORDS[head].get(part.name, part.words) for head, part in parts.items() if part.words}
     if parts["style"].sure and parts["style"].name in _WITHOUT_COLOUR:
         told = {head: words for head, words in told.items() if head not in CONDITIONS}
     if not told.keys() - {"style"}:
