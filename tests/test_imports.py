@@ -33,14 +33,15 @@ ALLOWED = {
     "model_loading": {"errors", "levels", "checkpoint"},
     "model_codecs": {"errors"},
     "model_words": set(),
-    "model_sam": {"errors", "maps", "model_loading", "picture", "weights"},
-    "model_clip": {"errors", "decode", "model_loading", "picture", "weights"},
+    "model_sam": {"errors", "maps", "model_seer", "picture"},
+    "model_clip": {"errors", "decode", "model_seer", "picture"},
     "model_lpips": {"errors", "decode", "fidelity"},
     "model": {"errors", "levels", "card", "checkpoint", "fingerprint", "model_codecs", "model_loading", "model_words"},
     "picture": {"params"},
     "decode": {"errors", "fields", "picture"},
     "describe": {"errors", "decode", "picture", "weights"},
-    "model_blip": {"errors", "decode", "model_loading", "picture", "weights"},
+    "model_blip": {"errors", "decode", "model_seer", "picture"},
+    "model_seer": {"errors", "model_loading", "weights"},
     "metadata": {"errors", "decode", "infotext", "params", "recipe"},
     "encode": {"errors", "metadata", "picture", "recipe"},
     "images": {"decode", "encode", "picture"},
@@ -68,7 +69,7 @@ LIGHT = ("params", "presets", "errors", "cli", "levels", "samplers", "card", "im
 LIGHT += ("checkpoint", "configs", "infotext", "metadata", "recipe", "weights")
 LIGHT += ("maps", "model_sam", "request")
 LIGHT += ("fidelity", "model_clip", "model_lpips")
-LIGHT += ("describe", "model_blip")
+LIGHT += ("describe", "model_blip", "model_seer")
 WITHOUT_TORCH = ["overpaint", *(f"overpaint.{name}" for name in LIGHT)]
 
 

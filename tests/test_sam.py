@@ -153,7 +153,7 @@ def test_transparency_is_seen_over_white_and_16_bits_as_8(sam: Sam) -> None:
 
 def test_as_a_map_tool(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside ``TOOLS``, which maps know; it joins what the others make."""
-    monkeypatch.setattr("overpaint.model_sam._folder_of", lambda model: folder if model == SAM else None)
+    monkeypatch.setattr("overpaint.model_seer.Kind.folder_of", lambda _, model: folder if model == SAM else None)
     tools = (*TOOLS, SAM_TOOL)
     found = select_by_sam(PICTURE, [(10, 10), (30.5, 20.25)])
     assert np.array_equal(apply_tool(None, PICTURE, "sam:10,10,30.5,20.25", tools), found)

@@ -1,10 +1,5 @@
-"""Whether a picture shows what a prompt says, by CLIP (Radford et al. 2021, arXiv:2103.00020), where it is installed.
+"""Whether a picture shows what a prompt says, by CLIP (Radford et al. 2021, arXiv:2103.00020), if it is installed."""
 
-No pickle is opened, no code of the folder is run, and the network is used only where it is asked for. ``torch`` is
-imported once the files are known to be there.
-"""
-
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,14 +8,13 @@ import numpy as np
 
 from overpaint.decode import Source, load
 from overpaint.errors import ImageError, ModelError, ParameterError
+from overpaint.model_seer import Kind, check_sides, check_words, read_network, read_processor
 from overpaint.picture import Picture
-from overpaint.weights import find_weights, read_json
 
 # not openai/clip-vit-base-patch32: its main revision has its weights as pickles only
 CLIP = "openai/clip-vit-large-patch14"
-_CONFIGS = ("config.json", "preprocessor_config.json")
-_WORDS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
-_WANTED = (*_CONFIGS, "tokenizer.json", "model.safetensors")
+_WORDS = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+KIND = Kind("CLIP", "clip", CLIP, words=_WORDS)
 _NARROWEST = 32  # times as long as wide: CLIP sees the square in the middle
 
 
@@ -44,7 +38,7 @@ def clip_score(picture: Source, prompt: str, model: str | Path = CLIP, *, downlo
     """
     if not prompt.strip():
         raise ParameterError("prompt", "is empty, must say what the picture should show")
-    return _loaded(_folder_of(model, download))(load(picture), prompt)
+    return _loaded(KIND.folder_of(model, download))(load(picture), prompt)
 
 
 class Clip:
@@ -58,17 +52,7 @@ class Clip:
     @classmethod
     def load(cls, folder: Path) -> "Clip":
         """Load a folder whose files are all there."""
-        kind = read_json(folder / "config.json").get("model_type")
-        if kind != "clip":
-            raise ModelError(f"{folder} is no CLIP: its config.json has the model_type {kind!r:.80}, must be 'clip'")
-        read_json(folder / "preprocessor_config.json")
-        find_weights(folder, "model")
-        try:
-            return cls(*_read(folder))
-        except ModelError:
-            raise
-        except Exception as e:  # the folder decides what the library does, and so what it raises
-            raise ModelError(f"{folder} cannot be loaded: {' '.join(str(e).split()):.400}") from e
+        return KIND.read(folder, lambda folder: cls(*_read(folder)))
 
     def __call__(self, picture: Picture, prompt: str) -> float:
         """``clip_score``."""
@@ -100,65 +84,12 @@ def _loaded(folder: Path) -> Clip:
     return Clip.load(folder)
 
 
-# ---- the folder ------------------------------------------------------------------------------------------------------
-
-
-def _folder_of(model: str | Path, download: bool) -> Path:
-    """The folder of a model whose files are all on this machine."""
-    path, hub_id = Path(os.path.expanduser(model)).resolve(), str(model)
-    is_id = hub_id.count("/") == 1 and not hub_id.startswith((".", "/", "~"))
-    how = f"`hf download {hub_id if is_id else CLIP} {' '.join(_WANTED)}` fetches it"
-    if not path.is_dir():
-        if not is_id:
-            raise ModelError(f"{model}: no such folder, and not a hub id like {CLIP}; {how}")
-        path = _from_hub(hub_id, download, how)
-    missing = [name for name in _CONFIGS if not (path / name).is_file()]
-    if not (path / "tokenizer.json").is_file() and not (path / "vocab.json").is_file():
-        missing.append("tokenizer.json")
-    if missing:
-        raise ModelError(f"{path} is not a whole CLIP folder: missing {', '.join(missing)}; {how}")
-    if not any(path.glob("*.safetensors")):
-        raise ModelError(f"{path} has no .safetensors weights, and nothing else is read; {how}")
-    return path
-
-
-def _from_hub(hub_id: str, download: bool, how: str) -> Path:
-    import huggingface_hub as hub  # a second to import, and only hub ids need it
-
-    wanted = [*_CONFIGS, *_WORDS, "model*.safetensors", "model.safetensors.index.json"]
-    try:
-        return Path(hub.snapshot_download(hub_id, local_files_only=not download, allow_patterns=wanted))
-    except Exception as e:  # the hub's own tree of errors, and every network error below it
-        if download:
-            raise ModelError(f"{hub_id} could not be downloaded: {e}") from e
-        raise ModelError(f"{hub_id}: no such folder, and not in the local cache of hub models; {how}") from e
-
-
 def _read(folder: Path) -> tuple[Any, Any, Any]:
-    """(network, image processor, tokenizer), complete and in memory of their own."""
-    import torch
+    """(network, image processor, tokenizer)"""
     from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
-    from overpaint.model_loading import check_complete, check_finite, quiet_libraries, settle
-
-    with quiet_libraries():
-        network, info = CLIPModel.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,  # refused below, in our words
-            output_loading_info=True,
-            dtype=torch.float32,
-        )
-        # not CLIPProcessor, which takes another image processor, with other pixels, where torchvision is installed
-        processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
-        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-    check_complete(folder, info)
-    words, side = network.config.text_config.vocab_size, network.config.vision_config.image_size
-    if len(tokenizer) > words:
-        raise ModelError(f"{folder}: the tokenizer has {len(tokenizer)} words, the network {words}")
-    if {side} != {processor.crop_size["height"], processor.crop_size["width"]}:
-        raise ModelError(f"{folder} cannot be loaded: preprocessor_config.json makes no pictures of {side} pixels")
-    settle(network, torch.device("cpu"))
-    check_finite(folder, network)
+    network = read_network(CLIPModel, folder)
+    processor, tokenizer = read_processor(CLIPImageProcessorPil, folder), read_processor(CLIPTokenizer, folder)
+    check_words(folder, tokenizer, network)
+    check_sides(folder, network, processor.crop_size["height"], processor.crop_size["width"])
     return network, processor, tokenizer

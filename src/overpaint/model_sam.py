@@ -1,10 +1,5 @@
-"""Smart select by SAM, Segment Anything (Kirillov et al. 2023, arXiv:2304.02643), where its weights are installed.
+"""Smart select by SAM, Segment Anything (Kirillov et al. 2023, arXiv:2304.02643), where its weights are installed."""
 
-Nothing is fetched here, no pickle is opened, and no code of the folder is run. ``torch`` is imported once the files are
-known to be there.
-"""
-
-import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,11 +10,11 @@ import numpy as np
 from overpaint.errors import ImageError, ModelError
 from overpaint.maps.selecting import Point, select
 from overpaint.maps.toolbox import Tool
+from overpaint.model_seer import Kind, check_sides, read_network, read_processor
 from overpaint.picture import Picture, Pixels
-from overpaint.weights import find_weights, read_json
 
 SAM = "facebook/sam-vit-base"
-_CONFIGS = ("config.json", "preprocessor_config.json")
+KIND = Kind("SAM", "sam", SAM)
 
 
 def select_by_sam(
@@ -41,7 +36,7 @@ def select_by_sam(
         ModelError: the weights are not there (saying how to get them), or cannot be used.
         ParameterError: a point outside the picture, none at all, one that is to be both.
     """
-    return select(picture, points, keep=keep, method=lambda *what: _loaded(_folder_of(model))(*what))
+    return select(picture, points, keep=keep, method=lambda *what: _loaded(KIND.folder_of(model))(*what))
 
 
 class Sam:
@@ -55,18 +50,7 @@ class Sam:
     @classmethod
     def load(cls, model: str | Path = SAM) -> "Sam":
         """Load a folder, or a hub id in the local cache."""
-        folder = _folder_of(model)
-        kind = read_json(folder / "config.json").get("model_type")
-        if kind != "sam":
-            raise ModelError(f"{folder} is no SAM: its config.json has the model_type {kind!r:.80}, must be 'sam'")
-        read_json(folder / "preprocessor_config.json")
-        find_weights(folder, "model")
-        try:
-            return cls(*_read(folder))
-        except ModelError:
-            raise
-        except Exception as e:  # the folder decides what the library does, and so what it raises
-            raise ModelError(f"{folder} cannot be loaded: {' '.join(str(e).split()):.400}") from e
+        return KIND.read(KIND.folder_of(model), lambda folder: cls(*_read(folder)))
 
     def __call__(self, picture: Picture, points: Sequence[Point], keep: Sequence[Point]) -> Pixels:
         """bool [h, w]: the best, by its own judgement, of the masks that SAM proposes."""
@@ -115,56 +99,12 @@ SAM_TOOL = Tool(
 )
 
 
-def _folder_of(model: str | Path) -> Path:
-    """The folder of a model whose files are all on this machine."""
-    path, hub_id = Path(os.path.expanduser(model)).resolve(), str(model)
-    is_id = hub_id.count("/") == 1 and not hub_id.startswith((".", "/", "~"))
-    wanted = (*_CONFIGS, "model.safetensors")
-    how = f"`hf download {hub_id if is_id else SAM} {' '.join(wanted)}` fetches it"
-    if not path.is_dir():
-        if not is_id:
-            raise ModelError(f"{model}: no such folder, and not a hub id like {SAM}; {how}")
-        path = _cached(hub_id, how)
-    if missing := [name for name in _CONFIGS if not (path / name).is_file()]:
-        raise ModelError(f"{path} is not a whole SAM folder: missing {', '.join(missing)}; {how}")
-    if not any(path.glob("*.safetensors")):
-        raise ModelError(f"{path} has no .safetensors weights, and nothing else is read; {how}")
-    return path
-
-
-def _cached(hub_id: str, how: str) -> Path:
-    import huggingface_hub as hub  # a second to import, and only hub ids need it
-
-    try:
-        return Path(hub.snapshot_download(hub_id, local_files_only=True))
-    except Exception as e:  # the hub's own tree of errors
-        raise ModelError(f"{hub_id}: no such folder, and not in the local cache of hub models; {how}") from e
-
-
 def _read(folder: Path) -> tuple[Any, Any]:
-    """(network, processor), complete and in memory of their own."""
-    import torch
+    """(network, processor)"""
     from transformers import SamImageProcessorPil, SamModel, SamProcessor
 
-    from overpaint.model_loading import check_complete, check_finite, quiet_libraries, settle
-
-    with quiet_libraries():
-        network, info = SamModel.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,  # refused below, in our words
-            output_loading_info=True,
-            dtype=torch.float32,
-        )
-        # not AutoImageProcessor, which takes another one, with other pixels, where torchvision is installed
-        processor = SamProcessor(SamImageProcessorPil.from_pretrained(folder, local_files_only=True))
-    check_complete(folder, info)
-    seen, shown = network.config.vision_config.image_size, processor.image_processor.pad_size
-    if {seen} != {processor.target_size, shown["height"], shown["width"]}:
-        raise ModelError(
-            f"{folder} cannot be loaded: preprocessor_config.json makes no pictures of {seen} pixels a side"
-        )
-    settle(network, torch.device("cpu"))
-    check_finite(folder, network)
+    network = read_network(SamModel, folder)
+    processor = SamProcessor(read_processor(SamImageProcessorPil, folder))
+    shown = processor.image_processor.pad_size
+    check_sides(folder, network, processor.target_size, shown["height"], shown["width"])
     return network, processor
