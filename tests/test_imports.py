@@ -61,9 +61,10 @@ ALLOWED = {
     "plot": set(),
     "prepare": BASE | {"decode", "edit_task", "maps", "model", "picture", "presets", "recipe", "request"},
     "redo": {"errors", "decode", "maps", "picture", "recipe", "request"},
+    "crowd": {"errors", "job", "result"},
     "editor": BASE
     | {"card", "decode", "engine", "job", "maps", "metadata", "model", "model_loading", "prepare", "recipe"}
-    | {"redo", "request", "result", "search", "goal", "picture", "explore", "several"},
+    | {"redo", "request", "result", "search", "goal", "picture", "explore", "several", "crowd"},
 }
 LIGHT = ("params", "presets", "errors", "cli", "levels", "samplers", "card", "images", "picture", "decode", "encode")
 LIGHT += ("checkpoint", "configs", "infotext", "metadata", "recipe", "weights")

@@ -4,10 +4,10 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, Never, Unpack
 
 from overpaint.card import Card
+from overpaint.crowd import Crowd
 from overpaint.decode import Source
 from overpaint.engine import Engine
 from overpaint.errors import ImageError, OverpaintError, ParameterError
@@ -254,8 +254,7 @@ class Editor:
         Args:
             on_step: called on this thread with the index of a request and each step of its edit.
         """
-        news: _News = SimpleQueue()
-        waiting: set[EditJob] = set()
+        crowd = Crowd(on_step)
         try:
             for index, request in enumerate(requests):
                 try:
@@ -264,14 +263,12 @@ class Editor:
                     e.index = index
                     yield e
                 else:
-                    waiting.add(job)
-                    _watch(job, index, news, steps=on_step is not None)
-                yield from _ended(waiting, news, on_step, block=len(waiting) >= IN_FLIGHT)
-            while waiting:
-                yield from _ended(waiting, news, on_step, block=True)
+                    crowd.add(job, index)
+                yield from crowd.ended(block=len(crowd) >= IN_FLIGHT)
+            while crowd:
+                yield from crowd.ended(block=True)
         finally:
-            for job in waiting:
-                job.cancel()
+            crowd.cancel()
 
     def submit(self, request: EditRequest, *, preview: bool = False) -> EditJob:
         """Queue an edit and return at once: a ``Future`` of an ``EditResult``, with ``events()`` and ``cancel()``."""
@@ -320,33 +317,3 @@ class Editor:
                 raise outcome
             results[outcome.index] = outcome
         return [results[i] for i in range(len(requests))]
-
-
-_News = SimpleQueue[tuple[EditJob, int, StepEvent | None]]  # of a job, by its index: a step, or (None) its end
-
-
-def _watch(job: EditJob, index: int, news: _News, steps: bool) -> None:
-    """Have a job's steps, if they are wanted, and its end put into ``news``."""
-    if steps:
-        job.listen(lambda event: news.put((job, index, event)))
-    job.add_done_callback(lambda _: news.put((job, index, None)))
-
-
-def _ended(
-    waiting: set[EditJob], news: _News, on_step: Callable[[int, StepEvent], object] | None, block: bool
-) -> Iterator[EditResult | OverpaintError]:
-    """Pass on the steps and take those that are done out of ``waiting``; ``block`` until there is one."""
-    while block or not news.empty():
-        job, index, event = news.get()
-        if event is not None:
-            if on_step is not None:
-                on_step(index, event)
-            continue
-        block = False
-        waiting.discard(job)
-        error = job.exception()
-        if isinstance(error, OverpaintError):
-            error.index = index
-            yield error
-        else:
-            yield job.result()
