@@ -83,8 +83,8 @@ class Sweep(Sequence[EditResult]):
         lines = self.curves()
         if not lines or len(self.strengths) < 2:
             return page
-        what = "mean of all rows, and their range" if self.by else "of the picture above"
-        return stacked([page, curves(self.strengths, lines, "strength", f"kept: {what}", page.width, _CURVES_HEIGHT)])
+        title = "how much of the picture is kept" + (": mean of the rows, and their range" if self.by else "")
+        return stacked([page, curves(self.strengths, lines, "strength", title, page.width, _CURVES_HEIGHT)])
 
     def _title(self, result: EditResult) -> str:
         value = self.value_of(result)
