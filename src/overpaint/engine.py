@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from overpaint.errors import EditCancelled, EditFailed, OverpaintError
+from overpaint.errors import EditCancelled, EditFailed, OverpaintError, as_ours
 from overpaint.job import Conditioning, StepEvent, Task, TaskJob
 from overpaint.model import DiffusionModel, guide
 from overpaint.trajectory import Trajectory
@@ -135,7 +135,7 @@ class Engine:
         try:
             started = job.task.start(self.model)
         except Exception as e:  # whatever goes wrong belongs to this edit, not to the engine
-            job.set_exception(_as_ours(e))
+            job.set_exception(as_ours(e))
             return
         item = _Active(job, started.trajectory, started.conditionings, started.extra)
         self._active.append(item)
@@ -176,7 +176,7 @@ class Engine:
             outs = self._predict(group)
         except Exception as e:
             if len(group) == 1:
-                self._end(group[0], _as_ours(e))
+                self._end(group[0], as_ours(e))
             else:
                 for item in group:
                     self._forward([item])
@@ -185,7 +185,7 @@ class Engine:
             try:
                 self._advance(item, out)
             except Exception as e:
-                self._end(item, _as_ours(e))
+                self._end(item, as_ours(e))
 
     def _advance(self, item: _Active, out: Tensor) -> None:
         """Take the row, and say so where it ends a step."""
@@ -230,7 +230,7 @@ class Engine:
                 raise EditFailed("the network's numbers are not finite; try dtype='float32'")
             result = item.job.task.finish(self.model, item.trajectory)
         except Exception as e:
-            self._end(item, _as_ours(e))
+            self._end(item, as_ours(e))
         else:
             if not item.job.settle():
                 self._end(item, EditCancelled("cancelled after its last step"))
@@ -265,12 +265,3 @@ def _mixed(outs: list[Tensor], conditionings: tuple[Conditioning, ...]) -> Tenso
     for c, out in zip(conditionings, outs, strict=True):
         mixed = mixed + (out if c.weight is None else c.weight * out)
     return mixed
-
-
-def _as_ours(error: Exception) -> OverpaintError:
-    """Errors of ours as they are; anything else as ``EditFailed`` with its cause."""
-    if isinstance(error, OverpaintError):
-        return error
-    failed = EditFailed(f"{type(error).__name__}: {error}")
-    failed.__cause__ = error
-    return failed

@@ -65,3 +65,12 @@ class EditCancelled(OverpaintError):
     """The edit was cancelled before it was done."""
 
     exit_code = 130
+
+
+def as_ours(error: Exception) -> OverpaintError:
+    """Errors of ours as they are; anything else as ``EditFailed`` with its cause."""
+    if isinstance(error, OverpaintError):
+        return error
+    failed = EditFailed(f"{type(error).__name__}: {error}")
+    failed.__cause__ = error
+    return failed

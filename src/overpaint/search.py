@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
-from overpaint.errors import EditCancelled, EditFailed, OverpaintError
+from overpaint.errors import EditCancelled, OverpaintError, as_ours
 from overpaint.explore import fidelity_of
 from overpaint.fidelity import kept
 from overpaint.goal import ROUNDS, Goal
@@ -29,7 +30,8 @@ class SearchJob(EditJob):
         self._goal, self._submit, self._picture = goal, submit, picture
         self._round = 0
         self._told = 0
-        self._shares: dict[EditJob, float] = {}
+        self._trials: list[EditJob] = []  # of this round, those not yet measured; then they are let go of
+        self._shares: list[float] = []  # how far each trial of this round is, 0..1
         self._best: EditResult | None = None
         self.claim()  # nobody else ends it
         self.set_running_or_notify_cancel()
@@ -39,49 +41,46 @@ class SearchJob(EditJob):
     def cancel(self) -> bool:
         """End the search, and the trials that are under way."""
         promised = super().cancel()
-        for job in list(self._shares):
+        for job in list(self._trials):
             job.cancel()
         return promised
 
     def _begin(self, strengths: Sequence[float]) -> None:
-        jobs = self._submit(strengths)
-        self._shares = dict.fromkeys(jobs, 0.0)
-        for job in jobs:
-            job.listen(lambda event, job=job: self._step(job, event))  # type: ignore[misc]
+        self._shares = [0.0] * len(strengths)
+        self._trials = list(self._submit(strengths))
+        for place, job in enumerate(self._trials):
+            job.listen(partial(self._step, self._round, place))
         if self.cancel_asked:  # in the meantime
             self.cancel()
 
-    def _step(self, job: EditJob, event: StepEvent) -> None:
+    def _step(self, of_round: int, place: int, event: StepEvent) -> None:
         """On the engine's thread: how far the search is, with the preview of whichever trial took the step."""
-        if job not in self._shares:
+        if of_round != self._round:
             return
-        self._shares[job] = event.step / event.steps
-        step = int(PER_ROUND * (self._round + sum(self._shares.values()) / len(self._shares)))
+        self._shares[place] = event.step / event.steps
+        step = int(PER_ROUND * (of_round + sum(self._shares) / len(self._shares)))
         if step > self._told:
             self._told = step
             self.tell(StepEvent(step, PER_ROUND * ROUNDS, event.t, event.preview))
 
     def _run(self) -> None:
         try:
-            while self._shares:
+            while self._trials:
                 self._end_round()
             assert self._best is not None
             if not self.settle():
                 raise EditCancelled("cancelled after its last trial")
-        except OverpaintError as e:
-            self._give_up(e)
-        except Exception as e:
-            failed = EditFailed(f"{type(e).__name__}: {e}")
-            failed.__cause__ = e
-            self._give_up(failed)
+        except Exception as e:  # whatever goes wrong belongs to this search
+            self._give_up(as_ours(e))
         else:
             warnings = (*self._best.warnings, self._goal.note)
             self.set_result(replace(self._best, goal=self._goal, warnings=warnings))
 
     def _end_round(self) -> None:
         """Wait for the trials, see what they kept, and begin the next round if there is one."""
-        for job in list(self._shares):
-            result: EditResult = job.result()
+        while self._trials:
+            result: EditResult = self._trials[0].result()
+            del self._trials[0]
             strength = result.params.strength
             fidelity = fidelity_of(result, self._picture)
             assert fidelity is not None  # no picture that grows is searched for
@@ -89,13 +88,10 @@ class SearchJob(EditJob):
             if self._goal.strength == strength:
                 self._best = result
         self._round += 1
-        more = self._goal.next if self._round < ROUNDS else []
-        if more:
+        if self._round < ROUNDS and (more := self._goal.next):
             self._begin(more)
-        else:
-            self._shares = {}
 
     def _give_up(self, error: OverpaintError) -> None:
-        for job in list(self._shares):
+        for job in self._trials:
             job.cancel()
         self.set_exception(error)
