@@ -36,7 +36,9 @@ ALLOWED = {
     "model_sam": {"errors", "maps", "model_seer", "picture"},
     "model_clip": {"errors", "decode", "model_seer", "picture"},
     "model_lpips": {"errors", "decode", "fidelity"},
-    "model": {"errors", "levels", "card", "checkpoint", "fingerprint", "model_codecs", "model_loading", "model_words"},
+    "newest": set(),
+    "model": {"errors", "levels", "card", "checkpoint", "fingerprint", "model_codecs", "model_loading", "model_words"}
+    | {"newest"},
     "picture": {"params"},
     "decode": {"errors", "fields", "picture"},
     "describe": {"errors", "decode", "picture", "weights"},

@@ -100,7 +100,7 @@ class EditTask:
             eps = self._start_noise(shape, generator).to(model.device)
             extra = self._extra(model, generator)
             return Started(Trajectory.from_noise(self.rows, eps, generator), conditionings, extra)
-        mean, std = model.encode_picture(_picture(self.canvas, model))
+        mean, std = model.encode_picture(_picture(self.canvas))
         z0 = mean + std * draw_noise(shape, generator).to(model.device)
         eps = self._start_noise(shape, generator).to(model.device)
         extra = self._extra(model, generator)
@@ -121,7 +121,7 @@ class EditTask:
         if self.inpainting is None:
             return None
         mask, seen = self.inpainting
-        return model.mask_input(_picture(mask[..., None], model), _picture(seen, model), generator)
+        return model.mask_input(_picture(mask[..., None]), _picture(seen), generator)
 
     def finish(self, model: DiffusionModel, trajectory: Trajectory) -> EditResult:
         """Decode, cut the padding off, bring to the output's size, give detail back, lay over the original."""
@@ -219,6 +219,6 @@ def _cells(m: Pixels | None, model: DiffusionModel) -> torch.Tensor | None:
     return None if m is None else torch.from_numpy(np.ascontiguousarray(m))[None, None].to(model.device)
 
 
-def _picture(x: Pixels, model: DiffusionModel) -> torch.Tensor:
-    """[H, W, c] as a tensor [1, c, H, W] where the networks are."""
-    return torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1)))[None].to(model.device)
+def _picture(x: Pixels) -> torch.Tensor:
+    """[H, W, c] as a tensor [1, c, H, W]."""
+    return torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1)))[None]

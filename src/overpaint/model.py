@@ -17,7 +17,7 @@ number (``row_buckets``), elsewhere the next larger bucket; what is missing is f
 and text encoder see one row.
 """
 
-from collections import OrderedDict
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,11 @@ from overpaint.model_loading import (
     versions,
 )
 from overpaint.model_words import ClipWords, NoWords, TextStates, Words
+from overpaint.newest import Newest
 
 __all__ = ["DiffusionModel", "TextStates", "guide"]
 
-_TEXTS_KEPT = 64
+_TEXTS_KEPT, _PICTURES_KEPT = 64, 16
 
 # On a CPU rows cost nearly the same at 2 and at 8 (`python benchmarks/rows.py`), and 2 is what one guided edit needs.
 # On a GPU small batches are bound by the host, so a crowd shares one call.
@@ -83,7 +84,8 @@ class DiffusionModel:
         self.channels: int = self._codec.channels
         self.reads_text: bool = parts.text_encoder is not None
         self._words: Words = ClipWords(parts.text_encoder, parts.tokenizer) if self.reads_text else NoWords(self.device)
-        self._texts: OrderedDict[str, TextStates] = OrderedDict()
+        self._texts: Newest[str, TextStates] = Newest(_TEXTS_KEPT)
+        self._pictures: Newest[bytes, tuple[Tensor, Tensor]] = Newest(_PICTURES_KEPT)
         self.takes_mask: bool = unet.config.in_channels == 2 * self.channels + 1
         self.guidance_embedded: bool = unet.config.get("time_cond_proj_dim") is not None
         self._clip_range = checkpoint.clip_range
@@ -138,19 +140,19 @@ class DiffusionModel:
     @torch.inference_mode()
     def encode_text(self, text: str) -> TextStates:
         """The text encoder's states of ``text``; the newest texts are kept, a crowd often shares them."""
-        if text not in self._texts:
-            self._texts[text] = self._words.encode(text)
-            if len(self._texts) > _TEXTS_KEPT:
-                self._texts.popitem(last=False)
-        self._texts.move_to_end(text)
-        return self._texts[text]
+        return self._texts.get(text, lambda: self._words.encode(text))
 
     # ---- pictures ----------------------------------------------------------------------------------------------------
 
     @torch.inference_mode()
     def encode_picture(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of the latent of ``pixels`` [1, 3, H, W] in 0..1, scaled as the UNet wants it."""
-        return self._codec.encode(pixels.to(self.device))  # [1, C, h, w] each
+        """Mean and deviation of the latent of ``pixels`` [1, 3, H, W] in 0..1, scaled as the UNet wants it.
+
+        Those of the newest pictures are kept: a sweep, or a search for a strength, encodes its picture once.
+        """
+        told = f"{tuple(pixels.shape)}{pixels.dtype}".encode()
+        key = blake2b(pixels.cpu().numpy().tobytes() + told).digest()
+        return self._pictures.get(key, lambda: self._codec.encode(pixels.to(self.device)))  # [1, C, h, w] each
 
     @torch.inference_mode()
     def decode(self, z0: Tensor) -> Tensor:
