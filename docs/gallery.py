@@ -12,6 +12,7 @@ import numpy as np
 
 from overpaint import Editor, EditRequest, EditResult, decode
 from overpaint.maps import apply_tool
+from overpaint.params import PresetName
 from overpaint.picture import Picture, to_pil
 from overpaint.presets import Preset, presets_for
 from overpaint.sheet import Panel, sheet
@@ -35,7 +36,7 @@ class Entry:
         tools: map tools, in their order.
     """
 
-    preset: str
+    preset: PresetName
     picture: str
     prompt: str
     words: str
@@ -109,7 +110,8 @@ ENTRIES = (
         "repair",
         "scratched",
         "a castle by a mountain lake",
-        "Scratches go; they are filled from around them first, so that the model never sees them.",
+        "Scratches go; they are filled from around them first, so that the model never sees them. scratched.png is the "
+        "castle with lines drawn over it, scratches.png the lines, a little wider, white on black.",
         (0.1, 0.2, 0.3, 0.4, 0.5),
     ),
     Entry(
@@ -134,8 +136,7 @@ def main() -> None:
     with Editor(args.model) as editor:
         there = presets_for(editor.card)
         for entry in ENTRIES:
-            preset = there[entry.preset]  # type: ignore[index]
-            write_page(editor, entry, preset, args.out)
+            write_page(editor, entry, there[entry.preset], args.out)
             print(args.out / f"{entry.preset}.md", flush=True)
         write_index(editor, args.out)
 
@@ -221,7 +222,7 @@ def write_index(editor: Editor, out: Path) -> None:
     """The list of pages, with a small picture of each."""
     there = presets_for(editor.card)
     rows = [
-        f"| [{e.preset}]({e.preset}.md) | {there[e.preset].use} | [![]({e.preset}.jpg)]({e.preset}.md) |"  # type: ignore[index]
+        f"| [{e.preset}]({e.preset}.md) | {there[e.preset].use} | [![]({e.preset}.jpg)]({e.preset}.md) |"
         for e in ENTRIES
     ]
     lines = ["# Gallery", "", "A page for each use: picture, command, result, and the same at other strengths.", ""]

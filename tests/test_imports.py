@@ -58,7 +58,7 @@ ALLOWED = {
     "engine": {"errors", "job", "model", "trajectory"},
     "edit_task": BASE | {"job", "model", "trajectory", "detail", "maps", "picture", "recipe", "result", "version"},
     "search": {"errors", "explore", "fidelity", "goal", "job", "picture", "result"},
-    "explore": {"fidelity", "picture", "plot", "result", "sheet"},
+    "explore": {"fidelity", "fields", "picture", "plot", "result", "sheet"},
     "several": {"errors", "fields", "params", "request"},
     "plot": set(),
     "prepare": BASE | {"decode", "edit_task", "maps", "model", "picture", "presets", "recipe", "request"},

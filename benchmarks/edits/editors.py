@@ -8,7 +8,6 @@ import numpy as np
 
 from benchmarks.edits.places import Case
 from overpaint.editor import Editor
-from overpaint.errors import OverpaintError
 from overpaint.picture import Pixels
 from overpaint.request import EditRequest
 
@@ -30,12 +29,8 @@ class Ours:
     deaf: bool = False
 
     def __call__(self, cases: Sequence[Case], strength: float) -> list[Pixels]:
-        made: dict[int, Pixels] = {}
-        for outcome in self.editor.edit_many(self._request(case, strength) for case in cases):
-            if isinstance(outcome, OverpaintError):
-                raise outcome
-            made[outcome.index] = outcome.pixels
-        return [made[i] for i in range(len(cases))]
+        jobs = [self.editor.submit(self._request(case, strength)) for case in cases]
+        return [self.editor.follow(job).pixels for job in jobs]
 
     def _request(self, case: Case, strength: float) -> EditRequest:
         if self.deaf:

@@ -1,6 +1,5 @@
 """Held-out places drawn in every look that the uses need."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,11 +51,9 @@ def references(count: int = REFERENCES) -> dict[str, Pixels]:
 def drawn_in(layouts: Layouts, looks: list[Look], side: int) -> dict[Look, Pixels]:
     """Each look of all places, [n, side, side, 3] uint8."""
     renderer = Renderer(side)
-    parts = [draw(layouts[first : first + _AT_ONCE], looks, renderer=renderer) for first in _starts(len(layouts))]
+    parts = [
+        draw(layouts[first : first + _AT_ONCE], looks, renderer=renderer) for first in range(0, len(layouts), _AT_ONCE)
+    ]
     # every part: [looks, n, 3, side, side]
     whole = np.concatenate([part.numpy() for part in parts], 1).transpose(0, 1, 3, 4, 2)
     return dict(zip(looks, (whole.clip(0, 1) * 255 + 0.5).astype(np.uint8), strict=True))
-
-
-def _starts(count: int) -> Iterator[int]:
-    yield from range(0, count, _AT_ONCE)

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
+
 from benchmarks.edits.scoring import Score, Scored, kernel_distance, mean
 from overpaint.describe import Judge
 from overpaint.picture import Pixels
@@ -31,8 +33,6 @@ def lines_of(scored: Sequence[Scored], references: Mapping[str, Pixels]) -> Line
 
 
 def _features(scored: Sequence[Scored]) -> Pixels:
-    import numpy as np
-
     return np.stack([s.features for s in scored])
 
 

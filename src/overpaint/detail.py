@@ -33,8 +33,9 @@ def give_back(edit: Pixels, original: Pixels, k: float) -> Pixels:
     scale = min(1.0, FIT_SIDE / max(h, w))
     size = max(1, round(w * scale)), max(1, round(h * scale))
     e, o = (cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (edit, original))
-    slope, offset = _lines(e, blur(o, SOFTENED))
-    share = k * _explained(e - slope * blur(o, SOFTENED) - offset)  # [h, w, 1]
+    o = blur(o, SOFTENED)
+    slope, offset = _lines(e, o)
+    share = k * _explained(e - slope * o - offset)  # [h, w, 1]
     kept, a, b = (
         cv2.resize(x, (w, h), interpolation=cv2.INTER_LINEAR) for x in (1 - share, share * slope, share * offset)
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from overpaint.fidelity import Fidelity, compare
+from overpaint.fields import parse_margins
 from overpaint.picture import Picture, fit
 from overpaint.result import EditResult
 
@@ -19,7 +20,7 @@ _CURVES_HEIGHT = 300
 _CURVES = {"structure": "structure", "edges": "edges", "ssim": "SSIM", "detail": "fine detail"}  # and their names
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sweep(Sequence[EditResult]):
     """The results of a sweep, row by row; each row has all strengths at one value of the other parameter.
 
@@ -97,7 +98,7 @@ class Sweep(Sequence[EditResult]):
 
 def fidelity_of(result: EditResult, picture: Picture) -> Fidelity | None:
     """What an edit kept of its picture, both at the size of the result; None if the picture was made to grow."""
-    if any(side != "0" for side in result.params.extend.split(",")):
+    if any(parse_margins(result.params.extend)):
         return None
     own = fit(picture, result.pixels.shape[1::-1], result.params.fit)
     return compare(own, Picture.of(result.pixels))

@@ -77,10 +77,14 @@ def presets() -> Mapping[PresetName, Preset]:
 
 def presets_for(card: Card) -> Mapping[PresetName, Preset]:
     """All presets as they are with a model whose card knows better."""
+    return {name: _told(preset, card.presets.get(name, {})) for name, preset in presets().items()}
+
+
+def _told(preset: Preset, entry: Mapping[str, Any]) -> Preset:
+    """A preset with what of a card's entry is a field of presets; the rest of it is for ``resolve``."""
     known = {f.name for f in fields(Preset)}
-    told = {name: {k: v for k, v in card.presets.get(name, {}).items() if k in known} for name in presets()}
-    ranges = {name: {"range": tuple(entry["range"])} for name, entry in told.items() if "range" in entry}
-    return {name: replace(preset, **{**told[name], **ranges.get(name, {})}) for name, preset in presets().items()}
+    values = {name: value for name, value in entry.items() if name in known}
+    return replace(preset, **{**values, "range": tuple(values.get("range", preset.range))})
 
 
 def resolve(params: EditParams, card: Card, *, size: str, output_size: str) -> ResolvedParams:
