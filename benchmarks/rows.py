@@ -17,7 +17,7 @@ def milliseconds_a_call(model: DiffusionModel, side: int, rows: int, repeat: int
     model.row_buckets = (rows,)
     cells = side // model.pixels_per_cell
     x = torch.randn(rows, model.channels, cells, cells)
-    t = torch.full((rows,), 500.0)
+    t = [500.0] * rows
     text = model.encode_text("a lake").states.expand(rows, -1, -1)
     times = []
     for _ in range(repeat + 1):

@@ -41,7 +41,7 @@ def run(model: DiffusionModel, trajectory: Trajectory, guidance: float = 1.0, ex
     states = torch.cat([model.encode_text(text).states for text in texts])
     while not trajectory.done:
         level = trajectory.level
-        x, t = torch.cat([trajectory.x] * len(texts)), torch.full((len(texts),), float(level.t))
+        x, t = torch.cat([trajectory.x] * len(texts)), [level.t] * len(texts)
         out = model.predict(x, t, states, extra=None if extra is None else extra.repeat(len(texts), 1, 1, 1))
         out = guide(out[1:], out[:1], guidance) if guidance != 1 else out
         trajectory.advance(model.denoised(trajectory.x, out, level))
@@ -131,7 +131,7 @@ def test_what_an_inpainting_network_sees(inpainter: DiffusionModel) -> None:
 def test_masks_and_networks_go_together(inpainter: DiffusionModel, tiny: TinyCheckpoints) -> None:
     other = DiffusionModel.load(tiny("sd15"), device="cpu")
     assert not other.takes_mask
-    x, t, extra = torch.zeros(1, 4, 16, 16), torch.tensor([500.0]), torch.zeros(1, 5, 16, 16)
+    x, t, extra = torch.zeros(1, 4, 16, 16), [500.0], torch.zeros(1, 5, 16, 16)
     with pytest.raises(EditFailed, match="takes no mask"):
         other.predict(x, t, other.encode_text("").states, extra=extra)
     with pytest.raises(EditFailed, match="needs a mask"):
@@ -142,10 +142,10 @@ def test_rows_of_masks_are_their_own(inpainter: DiffusionModel) -> None:
     """Each row has its own mask, in a crowd as alone."""
     generator = torch.Generator().manual_seed(0)
     x, extra = torch.randn(3, 4, 16, 16, generator=generator), torch.randn(3, 5, 16, 16, generator=generator)
-    t, text = torch.arange(3) * 100.0, inpainter.encode_text("a lake").states
+    t, text = [0.0, 100.0, 200.0], inpainter.encode_text("a lake").states
     crowd = inpainter.predict(x, t, text.expand(3, -1, -1), extra=extra)
     for i in range(3):
-        assert torch.equal(crowd[[i]], inpainter.predict(x[[i]], t[[i]], text, extra=extra[[i]]))
+        assert torch.equal(crowd[[i]], inpainter.predict(x[[i]], [t[i]], text, extra=extra[[i]]))
     assert not torch.equal(crowd, inpainter.predict(x, t, text.expand(3, -1, -1), extra=extra.flip(0)))
 
 
@@ -239,7 +239,7 @@ def test_the_contract_in_pixels(painters: dict[bool, DiffusionModel]) -> None:
     assert model.encode_text(" ").dropped == ""
     texts = torch.cat([model.encode_text("a lake").states, model.encode_text("").states])
     assert texts.shape == (2, 0, 0)
-    out = model.predict(z0.repeat(2, 1, 1, 1), torch.tensor([500.0, 500.0]), texts, torch.tensor([3.0, 3.0]))
+    out = model.predict(z0.repeat(2, 1, 1, 1), [500.0, 500.0], texts, [3.0, 3.0])
     assert torch.equal(out[0], out[1])
 
 
@@ -279,7 +279,7 @@ def flatten(folder: Path) -> None:
 def test_a_folder_without_folders(tiny: TinyCheckpoints, ddpm: Path) -> None:
     flatten(ddpm)
     model, other = (DiffusionModel.load(folder, device="cpu") for folder in (ddpm, tiny("ddpm")))
-    x, t, text = torch.randn(1, 3, 8, 8), torch.tensor([300.0]), model.encode_text("").states
+    x, t, text = torch.randn(1, 3, 8, 8), [300.0], model.encode_text("").states
     assert torch.equal(model.predict(x, t, text), other.predict(x, t, text))
     names = {file.name for file in inspect(ddpm).files}
     assert names == {"config.json", "scheduler_config.json", "diffusion_pytorch_model.safetensors"}
@@ -300,7 +300,7 @@ def test_old_names_of_attention_are_read(tiny: TinyCheckpoints, ddpm: Path) -> N
     edit_weights(ddpm / UNET, as_of_old)
     assert any(".query." in name for name in load_file(ddpm / UNET))
     model, other = (DiffusionModel.load(folder, device="cpu") for folder in (ddpm, tiny("ddpm")))
-    x, t, text = torch.randn(1, 3, 8, 8), torch.tensor([300.0]), model.encode_text("").states
+    x, t, text = torch.randn(1, 3, 8, 8), [300.0], model.encode_text("").states
     assert torch.equal(model.predict(x, t, text), other.predict(x, t, text))
     assert model.notes == ()
 

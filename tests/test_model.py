@@ -49,7 +49,7 @@ def test_embedded_is_an_ordinary_folder(model: DiffusionModel, tmp_path: Path) -
     copy = Path(shutil.copytree(embedded_folder(), tmp_path / "copy"))
     other = DiffusionModel.load(copy, device="cpu", dtype="float32")
     x = torch.randn(1, model.channels, 8, 8, generator=torch.Generator().manual_seed(0))
-    t = torch.tensor([500.0])
+    t = [500.0]
     text = model.encode_text("a lake").states
     assert torch.equal(model.predict(x, t, text), other.predict(x, t, text))
     assert other.card.native_size == model.card.native_size
@@ -256,9 +256,9 @@ folder = Path(sys.argv[1])
 model = DiffusionModel.load(folder, device="cpu")
 def numbers():
     x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    text = model._words.encode("a lake").states
+    text = model.encode_text("a lake").states
     picture = x[:, :3].sigmoid()
-    return [text, model.predict(x, torch.tensor([500.0]), text), model.decode(x), *model.encode_picture(picture)]
+    return [text, model.predict(x, [500.0], text), model.decode(x), *model.encode_picture(picture)]
 before = numbers()
 mapped = sys.platform == "linux" and str(folder) in Path("/proc/self/maps").read_text()
 for file in folder.rglob("*.safetensors"):

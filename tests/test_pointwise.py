@@ -10,7 +10,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,8 @@ from overpaint.job import Conditioning, Started
 from overpaint.levels import FlowNoise, Level, Noise, ScheduleName, levels_for, start_level
 from overpaint.maps.release import release_of
 from overpaint.model import DiffusionModel
+from overpaint.model_network import Network
+from overpaint.newest import Newest
 from overpaint.picture import Pixels
 from overpaint.samplers import SAMPLERS, Row, SamplerName, rows_for
 from overpaint.trajectory import Hold, Trajectory, draw_noise
@@ -45,6 +46,26 @@ def _squashed(x: Tensor) -> Tensor:
     return x / (1 + x.abs())
 
 
+class Stand(Network):
+    """A network that is ``pointwise``; a moment is its timestep."""
+
+    def read(self, states: Tensor) -> Tensor:
+        return states
+
+    def moment(self, t: float, guidance: float) -> Tensor:
+        return torch.tensor([[t]])
+
+    def __call__(self, x: Tensor, moments: Tensor, texts: Tensor) -> Tensor:
+        return pointwise(x, moments[:, 0], texts)
+
+
+class Mixing(Stand):
+    """The same, but a cell also sees the one beside it."""
+
+    def __call__(self, x: Tensor, moments: Tensor, texts: Tensor) -> Tensor:
+        return super().__call__(x + 0.01 * x.roll(1, -1), moments, texts)
+
+
 class Pointwise(DiffusionModel):
     """The real model's rows, buckets and D over a stand-in for its network; it notes who was in each call."""
 
@@ -56,10 +77,11 @@ class Pointwise(DiffusionModel):
         self.takes_mask = self.guidance_embedded = False
         self.reads_text = True
         self.prediction, self._clip_range = "epsilon", None
-        self._unet = lambda x, t, encoder_hidden_states: SimpleNamespace(sample=pointwise(x, t, encoder_hidden_states))
+        self._network = Stand()
+        self._moments = Newest(1000)
         self.calls: list[list[float]] = []
 
-    def predict(self, x: Tensor, t: Tensor, text: Tensor, *rest: Any) -> Tensor:
+    def predict(self, x: Tensor, t: Sequence[float], text: Tensor, *rest: Any) -> Tensor:
         self.calls.append(text[:, 0, 0].tolist())
         return super().predict(x, t, text, *rest)
 
@@ -324,6 +346,5 @@ def test_let_go_a_boundary_too_soon_or_of_other_weights_it_is_not() -> None:
 def test_with_a_network_that_mixes_cells_it_is_not() -> None:
     """The property is the stand-in's and the engine's together: it can fail."""
     edit, model = ran("diffusion").edits[0], Pointwise("diffusion")
-    alone = model._unet
-    model._unet = lambda x, t, encoder_hidden_states: alone(x + 0.01 * x.roll(1, -1), t, encoder_hidden_states)
+    model._network = Mixing()
     assert not torch.equal(run([edit], model)[0], edit.by_numbers())

@@ -210,14 +210,7 @@ class Engine:
                     guidance.append(c.guidance_scale)
                     if item.extra is not None:
                         extra.append(item.extra)
-        device = self.model.device
-        out = self.model.predict(
-            torch.cat(x),
-            torch.tensor(t, dtype=torch.float32, device=device),
-            torch.cat(text),
-            torch.tensor(guidance, dtype=torch.float32, device=device),
-            *([torch.cat(extra)] if extra else []),
-        )
+        out = self.model.predict(torch.cat(x), t, torch.cat(text), guidance, *([torch.cat(extra)] if extra else []))
         rows = iter(torch.split(out, 1))  # each [1, C, h, w]
         return [_mixed([_guided(c, rows) for c in item.conditionings], item.conditionings) for item in group]
 

@@ -2,7 +2,7 @@
 
 Only ``model*`` files know diffusers' and transformers' networks. What others ask of a model:
 
-    encode_text(text)                     -> TextStates: [1, tokens, width] and the words that did not fit
+    encode_text(text)                     -> TextStates: what the network reads, and the words that did not fit
     encode_picture(pixels)                -> mean, std of the latent, each [1, C, h, w]
     decode(z0)                            -> pixels [1, 3, H, W] in 0..1
     mask_input(mask, masked_pixels)       -> what an inpainting network sees beside x: [1, 1 + C, h, w]
@@ -17,9 +17,10 @@ number (``row_buckets``), elsewhere the next larger bucket; what is missing is f
 and text encoder see one row.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,12 +43,14 @@ from overpaint.model_loading import (
     training_noise,
     versions,
 )
+from overpaint.model_network import Network, network_of
+from overpaint.model_packing import pack
 from overpaint.model_words import ClipWords, NoWords, TextStates, Words
 from overpaint.newest import Newest
 
 __all__ = ["DiffusionModel", "TextStates", "guide"]
 
-_TEXTS_KEPT, _PICTURES_KEPT = 64, 16
+_TEXTS_KEPT, _PICTURES_KEPT, _MOMENTS_KEPT = 32, 16, 512
 
 # On a CPU rows cost nearly the same at 2 and at 8 (`python benchmarks/rows.py`), and 2 is what one guided edit needs.
 # On a GPU small batches are bound by the host, so a crowd shares one call.
@@ -78,7 +81,6 @@ class DiffusionModel:
         self.device: torch.device = unet.device
         self.dtype: torch.dtype = unet.dtype
         self.row_buckets = _CPU_ROWS if self.device.type == "cpu" else _GPU_ROWS
-        self._unet = unet
         self._codec: Codec = PixelCodec() if parts.vae is None else VaeCodec(parts.vae, checkpoint.pixels_per_cell)
         self.pixels_per_cell: int = self._codec.pixels_per_cell
         self.channels: int = self._codec.channels
@@ -89,6 +91,11 @@ class DiffusionModel:
         self.takes_mask: bool = unet.config.in_channels == 2 * self.channels + 1
         self.guidance_embedded: bool = unet.config.get("time_cond_proj_dim") is not None
         self._clip_range = checkpoint.clip_range
+        network = network_of(unet)
+        if self.device.type == "cpu":
+            pack(network)
+        self._network: Network = network
+        self._moments: Newest[tuple[float, float], Tensor] = Newest(_MOMENTS_KEPT)
 
     @classmethod
     def load(
@@ -139,8 +146,12 @@ class DiffusionModel:
 
     @torch.inference_mode()
     def encode_text(self, text: str) -> TextStates:
-        """The text encoder's states of ``text``; the newest texts are kept, a crowd often shares them."""
-        return self._texts.get(text, lambda: self._words.encode(text))
+        """What the network reads of ``text``; the newest texts are kept, a crowd often shares them."""
+        return self._texts.get(text, lambda: self._read(text))
+
+    def _read(self, text: str) -> TextStates:
+        encoded = self._words.encode(text)
+        return replace(encoded, states=self._network.read(encoded.states.to(self.dtype)))
 
     # ---- pictures ----------------------------------------------------------------------------------------------------
 
@@ -186,15 +197,20 @@ class DiffusionModel:
 
     @torch.inference_mode()
     def predict(
-        self, x: Tensor, t: Tensor, text: Tensor, guidance: Tensor | None = None, extra: Tensor | None = None
+        self,
+        x: Tensor,
+        t: Sequence[float],
+        text: Tensor,
+        guidance: Sequence[float] | None = None,
+        extra: Tensor | None = None,
     ) -> Tensor:
         """The UNet's output for rows of equal shape, in calls of a fixed number of rows.
 
         Args:
             x: latents [R, C, h, w], float32.
-            t: timesteps [R], float32; they may be fractional.
-            text: [R, tokens, width].
-            guidance: [R], only read by distilled networks that take guidance as an input.
+            t: timesteps, one for each row; they may be fractional.
+            text: states of ``encode_text``, [R, tokens, width].
+            guidance: one for each row, only read by distilled networks that take guidance as an input.
             extra: [R, 1 + C, h, w] of ``mask_input``, for inpainting networks and only for them.
 
         Returns:
@@ -203,22 +219,21 @@ class DiffusionModel:
         if (extra is not None) != self.takes_mask:
             words = "needs a mask beside the picture" if self.takes_mask else "takes no mask beside the picture"
             raise EditFailed(f"the network of {self.name} {words}")
-        rows, most = len(x), self.row_buckets[-1]
-        if rows > most:
-            cuts = [slice(i, i + most) for i in range(0, rows, most)]
-            given = [[None if v is None else v[cut] for v in (guidance, extra)] for cut in cuts]
-            return torch.cat([self.predict(x[c], t[c], text[c], *g) for c, g in zip(cuts, given, strict=True)])
-        bucket = next(b for b in self.row_buckets if b >= rows)
-        padding = [*range(rows), *[rows - 1] * (bucket - rows)]
-        told: dict[str, Any] = {}
-        if self.reads_text:
-            told["encoder_hidden_states"] = text[padding].to(self.dtype)
-        if self.guidance_embedded:
-            assert guidance is not None
-            width = self._unet.config.time_cond_proj_dim
-            told["timestep_cond"] = _guidance_embedding(guidance[padding] - 1, width).to(self.dtype)
         seen = x if extra is None else torch.cat([x, extra.to(x)], 1)  # [R, C or 2*C + 1, h, w]
-        out: Tensor = self._unet(self._to_network(seen[padding]), t[padding], **told).sample
+        moments = torch.cat([self._moment(*told) for told in zip(t, guidance or [1.0] * len(t), strict=True)])
+        most = self.row_buckets[-1]
+        cuts = [slice(i, i + most) for i in range(0, len(x), most)]
+        return torch.cat([self._forward(seen[cut], moments[cut], text[cut]) for cut in cuts])
+
+    def _moment(self, t: float, guidance: float) -> Tensor:
+        told = (t, guidance if self.guidance_embedded else 1.0)
+        return self._moments.get(told, lambda: self._network.moment(*told))
+
+    def _forward(self, x: Tensor, moments: Tensor, text: Tensor) -> Tensor:
+        """One call, filled up to a bucket with copies of the last row."""
+        rows = len(x)
+        bucket = next(b for b in self.row_buckets if b >= rows)
+        out = self._network(self._to_network(_filled(x, bucket)), _filled(moments, bucket), _filled(text, bucket))
         return out[:rows].float().contiguous()
 
     def denoised(self, x: Tensor, out: Tensor, level: Level) -> Tensor:
@@ -236,6 +251,12 @@ class DiffusionModel:
         return x.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
 
 
+def _filled(part: Tensor, rows: int) -> Tensor:
+    """With copies of its last row up to ``rows``."""
+    missing = rows - len(part)
+    return torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing else part
+
+
 def guide(cond: Tensor, uncond: Tensor, g: float, rescale: float = 0.0) -> Tensor:
     """Classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598, eq. 6): ``uncond + g*(cond - uncond)``.
 
@@ -248,11 +269,3 @@ def guide(cond: Tensor, uncond: Tensor, g: float, rescale: float = 0.0) -> Tenso
         same = out * (cond.std(dim=dims, keepdim=True) / out.std(dim=dims, keepdim=True))
         out = rescale * same + (1 - rescale) * out
     return out
-
-
-def _guidance_embedding(w: Tensor, width: int) -> Tensor:
-    """How distilled networks are told their guidance (Luo et al. 2023): a sinusoid of 1000*w, [R, width]."""
-    half = width // 2
-    frequency = torch.exp(torch.arange(half, dtype=torch.float32) * -(torch.tensor(10000.0).log() / (half - 1)))
-    angle = 1000 * w[:, None].cpu() * frequency
-    return nn.functional.pad(torch.cat([angle.sin(), angle.cos()], 1), (0, width % 2)).to(w.device)
