@@ -138,7 +138,7 @@ class TextAttention(nn.Module):
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-    q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (q, k, v))  # [R, heads, tokens, width]
+    q, k, v = (part.view(*part.shape[:2], heads, -1).transpose(1, 2) for part in (q, k, v))  # [R, heads, tokens, width]
     return nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
@@ -202,12 +202,12 @@ def _parts(projections: list[nn.Linear]) -> list[slice]:
 
 def _side_by_side(projections: list[nn.Linear]) -> nn.Linear:
     """One product that is several."""
-    weight = torch.cat([p.weight for p in projections])
+    weight = torch.cat([p.weight.data for p in projections])
     merged = nn.Linear(weight.shape[1], len(weight), bias=False, device="meta").requires_grad_(False)
     merged.weight = nn.Parameter(weight, requires_grad=False)
     biases = [p.bias for p in projections]
     if any(b is not None for b in biases):
-        parts = [weight.new_zeros(p.out_features) if p.bias is None else p.bias for p in projections]
+        parts: list[Tensor] = [weight.new_zeros(p.out_features) if p.bias is None else p.bias for p in projections]
         merged.bias = nn.Parameter(torch.cat(parts), requires_grad=False)
     return merged
 

@@ -33,7 +33,8 @@ def pack(network: nn.Module) -> None:
 
 def _can_pack() -> bool:
     avx = torch.backends.cpu.get_cpu_capability().startswith("AVX")
-    return avx and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+    onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return avx and onednn and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
 class PackedConv2d(nn.Module):
@@ -51,7 +52,7 @@ class PackedConv2d(nn.Module):
         return out
 
     def _pack_for(self, shape: torch.Size) -> Callable[[], Tensor]:
-        reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight  # type: ignore[attr-defined]
+        reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
         return lambda: reorder(self.weight.to_mkldnn(), *self._how, shape)
 
 
