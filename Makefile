@@ -22,9 +22,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/rows.py
-	$(BIN)/python benchmarks/edit.py
-	$(BIN)/python benchmarks/maps.py
+	$(BIN)/python -m benchmarks.speed $(BENCH_ARGS)
 
 bench-edits: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.edits $(BENCH_ARGS)

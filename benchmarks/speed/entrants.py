@@ -1,0 +1,155 @@
+"""Who takes part: Overpaint, and diffusers' image-to-image pipeline, each making any edits of ``work``."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import diffusers
+import torch
+
+from benchmarks.speed.results import BEST, FLOAT32, OURS, PEER
+from benchmarks.speed.work import Edit, Task
+from overpaint import images
+from overpaint.checkpoint import locate
+from overpaint.editor import Editor
+from overpaint.model_loading import quiet_libraries
+from overpaint.request import EditRequest
+from overpaint.result import EditResult
+from overpaint.samplers import SamplerName
+from tests.peers import PEERS
+
+
+class Entrant(Protocol):
+    """Makes edits."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dtype(self) -> str:
+        """What its networks compute in, as "float32"."""
+
+    def make(self, edits: Sequence[Edit]) -> None:
+        """All of them, each to a picture in memory. Raises ``AssertionError`` where the network calls are not those of
+        its task: then it would not be the same work."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Overpaint: all edits in one ``edit_many``."""
+
+    name: str
+    editor: Editor
+
+    @property
+    def dtype(self) -> str:
+        return _words(self.editor.model.dtype)
+
+    def make(self, edits: Sequence[Edit]) -> None:
+        outcomes = list(self.editor.edit_many([_request(edit) for edit in edits]))
+        for outcome in outcomes:
+            if not isinstance(outcome, EditResult):
+                raise outcome
+            _check_calls(self.name, edits[outcome.index].task, outcome.network_calls)
+        assert len(outcomes) == len(edits)
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """diffusers: one edit after another, each with the scheduler that is the peer of its sampler."""
+
+    name: str
+    pipe: Any
+    _schedulers: dict[SamplerName, Any] = field(default_factory=dict)
+
+    @property
+    def dtype(self) -> str:
+        return _words(self.pipe.vae.dtype)  # a compiled network has none of its own
+
+    def make(self, edits: Sequence[Edit]) -> None:
+        for edit in edits:
+            task = edit.task
+            self.pipe.scheduler = self._scheduler(task.sampler)
+            self.pipe(
+                edit.prompt,
+                image=images.to_pil(edit.picture),
+                strength=task.strength,
+                num_inference_steps=task.steps,
+                guidance_scale=task.guidance,
+                generator=torch.Generator(self.pipe.device).manual_seed(task.seed),
+            )
+            _check_calls(self.name, task, self.pipe.num_timesteps)
+
+    def _scheduler(self, sampler: SamplerName) -> Any:
+        """Made once: who changes schedulers needs no new one for every picture."""
+        if sampler not in self._schedulers:
+            name, options = PEERS[sampler]
+            config = self.pipe.scheduler.config
+            self._schedulers[sampler] = getattr(diffusers, name).from_config(
+                config, timestep_spacing="trailing", **options
+            )
+        return self._schedulers[sampler]
+
+
+def _request(edit: Edit) -> EditRequest:
+    task = edit.task
+    return EditRequest(
+        edit.picture,
+        edit.prompt,
+        steps=task.steps,
+        strength=task.strength,
+        guidance_scale=task.guidance,
+        sampler=task.sampler,
+        schedule="trailing",
+        seed=task.seed,
+        size="input",
+        detail=0,
+    )
+
+
+def _check_calls(name: str, task: Task, calls: int) -> None:
+    assert calls == task.calls, f"{name} took {calls} network calls for {task}, not {task.calls}"
+
+
+def _words(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+# ---- making them -----------------------------------------------------------------------------------------------------
+
+
+def default_pipeline(folder: Path, device: str) -> Any:
+    """As diffusers' documentation tells people to use it: float16 on CUDA, and otherwise as it comes."""
+    return _pipeline(folder, device, torch.float16 if device == "cuda" else torch.float32)
+
+
+def best_pipeline(folder: Path, device: str) -> Any:
+    """As its pages on speed tell people: channels_last, and bfloat16 on a CPU, a compiled network on CUDA."""
+    pipe = _pipeline(folder, device, torch.float16 if device == "cuda" else torch.bfloat16)
+    for network in (pipe.unet, pipe.vae):
+        network.to(memory_format=torch.channels_last)
+    if device == "cuda":
+        pipe.unet = torch.compile(pipe.unet, mode="reduce-overhead", fullgraph=True)
+    return pipe
+
+
+def _pipeline(folder: Path, device: str, dtype: torch.dtype) -> Any:
+    with quiet_libraries():
+        pipe = diffusers.StableDiffusionImg2ImgPipeline.from_pretrained(folder, dtype=dtype, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe.to(device)
+
+
+@contextmanager
+def contestants(model: str | Path, device: Literal["cpu", "cuda"]) -> Iterator[list[Entrant]]:
+    """All of them on one model's weights. Overpaint with its defaults comes first; on a CPU also in float32."""
+    _, folder = locate(model)
+    with ExitStack() as stack:
+        ours: list[Entrant] = [Ours(OURS, stack.enter_context(Editor(model, device=device)))]
+        if device == "cpu":
+            ours.append(Ours(FLOAT32, stack.enter_context(Editor(model, device=device, dtype="float32"))))
+        pipes = {PEER: default_pipeline(folder, device), BEST: best_pipeline(folder, device)}
+        theirs: list[Entrant] = [Theirs(name, pipe) for name, pipe in pipes.items()]
+        yield [*ours, *theirs]
