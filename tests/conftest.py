@@ -12,6 +12,7 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
+from postgres import postgres_server, postgres_url
 
 from overpaint.checkpoint import embedded_folder
 from overpaint.editor import Editor
@@ -22,6 +23,8 @@ from overpaint.model import DiffusionModel
 hypothesis.settings.register_profile("people", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "people")
+
+__all__ = ["postgres_server", "postgres_url"]  # fixtures for all tests
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

@@ -80,12 +80,30 @@ ALLOWED = {
     "editor": BASE
     | {"card", "decode", "engine", "job", "maps", "metadata", "model", "model_loading", "prepare", "recipe"}
     | {"redo", "request", "result", "search", "goal", "picture", "explore", "several", "crowd"},
+    "server": BASE
+    | {
+        "card",
+        "decode",
+        "describe",
+        "editor",
+        "encode",
+        "engine",
+        "explore",
+        "fidelity",
+        "goal",
+        "images",
+        "job",
+        "maps",
+    }
+    | {"metadata", "picture", "presets", "recipe", "request", "result", "several", "sheet", "version"},
 }
 LIGHT = ("params", "presets", "errors", "cli", "levels", "samplers", "card", "images", "picture", "decode", "encode")
 LIGHT += ("checkpoint", "configs", "infotext", "metadata", "recipe", "weights")
 LIGHT += ("maps", "model_sam", "request")
 LIGHT += ("fidelity", "model_clip", "model_lpips")
 LIGHT += ("describe", "model_blip", "model_seer")
+LIGHT += ("server.files", "server.records", "server.store")
+LIGHT += ("server.sandbox", "server.sandboxed")
 WITHOUT_TORCH = ["overpaint", *(f"overpaint.{name}" for name in LIGHT)]
 
 
@@ -125,6 +143,13 @@ def test_model_libraries_only_in_the_model() -> None:
         libraries = {m.split(".")[0] for m in imports_of(path)} & {"diffusers", "transformers"}
         allowed = path.stem.startswith("model_") and path.parent == SOURCE
         assert not libraries or allowed, f"{path} imports {libraries}"
+
+
+def test_web_and_database_libraries_only_in_the_server() -> None:
+    names = {"fastapi", "multipart", "prometheus_client", "psycopg", "pydantic", "sqlalchemy", "starlette", "uvicorn"}
+    for path in SOURCE.rglob("*.py"):
+        libraries = {m.split(".")[0] for m in imports_of(path)} & names
+        assert not libraries or path.parent == SOURCE / "server", f"{path} imports {libraries}"
 
 
 def test_only_cli_imports_cli() -> None:

@@ -5,6 +5,7 @@ import io
 import os
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ def write_atomically(target: Path, data: bytes) -> None:
         kind = DiskFullError if e.errno in _NO_ROOM else OutputError
         raise kind(f"{target} cannot be written: {e.strerror or e}") from e
     finally:
-        partial.unlink(missing_ok=True)  # still there only if something went wrong, an interrupt too
+        with suppress(OSError):  # still there only if something went wrong, an interrupt too; that is what to tell
+            partial.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -86,7 +88,11 @@ def _sync_folder(folder: Path) -> None:
 
 def encode(pixels: Pixels, kind: str, recipes: Sequence[Recipe] = ()) -> bytes:
     """The bytes of a PNG, JPEG, WEBP or TIFF file; the same for the same pixels and recipes."""
-    tags = Tags.of(recipes) if recipes else None
+    return encode_tagged(pixels, kind, Tags.of(recipes) if recipes else None)
+
+
+def encode_tagged(pixels: Pixels, kind: str, tags: Tags | None) -> bytes:
+    """As ``encode``, the recipes already told."""
     try:
         if kind == "PNG":
             return with_png_chunks(_png(pixels), tags.png_chunks() if tags else [])

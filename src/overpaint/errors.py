@@ -7,6 +7,12 @@
     |-- OutputError       (OSError)       a result cannot be written                      exit 2
     |   `-- DiskFullError                 there is no room for it                         exit 4
     |-- ModelError        (OSError)       a model folder cannot be loaded                 exit 3
+    |-- StoreError        (OSError)       the server's database or folder cannot be used  exit 2
+    |   |-- StoreFullError                there is no room in it                          exit 4
+    |   `-- FolderInUseError              another server works in it                      exit 5
+    |-- QueueFullError                    too many jobs are waiting already               exit 1
+    |-- KeyReusedError    (ValueError)    an idempotency key came with another request    exit 2
+    |-- SandboxError      (RuntimeError)  no worker process can be had for a picture      exit 1
     |-- EditFailed        (RuntimeError)  the network failed or gave numbers of no use    exit 1
     `-- EditCancelled                     the edit was cancelled by its owner             exit 130
 
@@ -55,6 +61,43 @@ class ModelError(OverpaintError, OSError):
     """A model folder is missing, incomplete, or not of a family that is supported."""
 
     exit_code = 3
+
+
+class StoreError(OverpaintError, OSError):
+    """The server's database or data folder cannot be opened, read or written."""
+
+    exit_code = 2
+
+
+class StoreFullError(StoreError):
+    """There is no room in the server's database; what was accepted before it is kept."""
+
+    exit_code = 4
+
+
+class FolderInUseError(StoreError):
+    """Another server works in this data folder."""
+
+    exit_code = 5
+
+
+class QueueFullError(OverpaintError):
+    """As many jobs are waiting as may; ``of_owner`` says whether that is one client's limit or everybody's."""
+
+    def __init__(self, waiting: int, of_owner: bool) -> None:
+        super().__init__(f"{waiting} jobs {'of yours ' if of_owner else ''}are waiting already, no more are taken now")
+        self.waiting = waiting
+        self.of_owner = of_owner
+
+
+class KeyReusedError(OverpaintError, ValueError):
+    """An idempotency key came again, and with another request than the first time."""
+
+    exit_code = 2
+
+
+class SandboxError(OverpaintError, RuntimeError):
+    """No worker process can be started, or the server is ending: nothing that a picture is to blame for."""
 
 
 class EditFailed(OverpaintError, RuntimeError):
