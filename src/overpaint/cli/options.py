@@ -25,6 +25,10 @@ ThreadsOption = Annotated[
     int | None,
     typer.Option(help="CPU threads for the network; a result's bytes depend on them. Left out: PyTorch's own."),
 ]
+BackendOption = Annotated[
+    str,
+    typer.Option(help="torch, or openvino on a CPU (pip install 'overpaint[openvino]'): faster once it is compiled."),
+]
 DownloadOption = Annotated[bool, typer.Option("--download", help="Allow the network for a hub id not in the cache.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="For scripts: what is told, as JSON on standard output, an object a line.")
@@ -76,6 +80,7 @@ class Choice:
     dtype: str
     download: bool
     threads: int | None = None
+    backend: str = "torch"
 
 
 def with_model(command: Callable[..., None]) -> Callable[..., None]:
@@ -86,6 +91,7 @@ def with_model(command: Callable[..., None]) -> Callable[..., None]:
         "dtype": (DtypeOption, "auto"),
         "download": (DownloadOption, False),
         "threads": (ThreadsOption, None),
+        "backend": (BackendOption, "torch"),
     }
     return gathering("choice", options, Choice)(command)
 
