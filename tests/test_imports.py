@@ -43,6 +43,7 @@ ALLOWED = {
     "model_clip": {"errors", "decode", "model_seer", "picture"},
     "model_lpips": {"errors", "decode", "fidelity"},
     "newest": set(),
+    "uncollected": set(),
     "model": {
         "errors",
         "levels",
@@ -58,7 +59,7 @@ ALLOWED = {
         "model_packing",
         "model_words",
     }
-    | {"newest"},
+    | {"newest", "uncollected"},
     "picture": {"params"},
     "decode": {"errors", "fields", "picture"},
     "describe": {"errors", "decode", "picture", "weights"},
@@ -96,7 +97,7 @@ LIGHT = ("params", "presets", "errors", "cli", "levels", "samplers", "card", "im
 LIGHT += ("checkpoint", "configs", "infotext", "metadata", "recipe", "weights")
 LIGHT += ("maps", "model_sam", "request")
 LIGHT += ("fidelity", "model_clip", "model_lpips")
-LIGHT += ("describe", "model_blip", "model_seer")
+LIGHT += ("describe", "model_blip", "model_seer", "uncollected")
 WITHOUT_TORCH = ["overpaint", *(f"overpaint.{name}" for name in LIGHT)]
 
 

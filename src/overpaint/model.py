@@ -53,6 +53,7 @@ from overpaint.model_openvino import version as openvino_version
 from overpaint.model_packing import pack
 from overpaint.model_words import ClipWords, NoWords, TextStates, Words
 from overpaint.newest import Newest
+from overpaint.uncollected import uncollected
 
 __all__ = ["DiffusionModel", "TextStates", "guide"]
 
@@ -148,7 +149,7 @@ class DiffusionModel:
         if backend == "openvino":
             check_available(place, kind)
         try:
-            with Fingerprint(checkpoint.folder, checkpoint.files) as fingerprint, quiet_libraries():
+            with uncollected(), Fingerprint(checkpoint.folder, checkpoint.files) as fingerprint, quiet_libraries():
                 parts = load_parts(checkpoint, kind, place)
                 loaded = cls(checkpoint, training_noise(checkpoint), parts, fingerprint.result(), backend)
                 loaded.encode_text("")  # shows that tokenizer and encoder fit; guided edits need this text anyway

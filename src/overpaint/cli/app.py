@@ -56,4 +56,7 @@ def _common(
 def main() -> None:
     """Entry point of the ``overpaint`` command."""
     running.end_on_sigterm()
-    app()
+    try:
+        app()
+    except SystemExit as e:
+        running.end_quickly(e.code)
