@@ -35,7 +35,6 @@ ALLOWED = {
     "model_words": set(),
     "model_network": set(),
     "model_packing": {"newest"},
-    "model_openvino": {"errors", "model_network", "newest"},
     "model_kernels": set(),
     "model_fused": {"model_kernels"},
     "model_graphs": {"model_network", "newest"},
@@ -55,7 +54,6 @@ ALLOWED = {
         "model_graphs",
         "model_loading",
         "model_network",
-        "model_openvino",
         "model_packing",
         "model_words",
     }

@@ -353,7 +353,7 @@ def test_made_with(model: DiffusionModel, monkeypatch: pytest.MonkeyPatch) -> No
 
     made = model.made_with
     libraries = ["torch", "diffusers", "transformers", "numpy", "pillow", "opencv"]
-    assert list(made) == ["device", "dtype", "backend", "rows", "threads", *libraries]
+    assert list(made) == ["device", "dtype", "rows", "threads", *libraries]
     assert made["device"] == f"cpu {torch.backends.cpu.get_cpu_capability()}"
     assert (made["dtype"], made["rows"], made["torch"], made["pillow"]) == (
         "float32",

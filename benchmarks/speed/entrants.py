@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,12 +11,12 @@ import diffusers
 import torch
 
 from benchmarks.speed.apart import Apart, Entrant
-from benchmarks.speed.results import BEST, FLOAT32, OPENVINO, OURS, PEER
+from benchmarks.speed.results import BEST, FLOAT32, OURS, PEER
 from benchmarks.speed.work import Edit, Task
 from overpaint import images
 from overpaint.checkpoint import locate
 from overpaint.editor import Editor
-from overpaint.model_loading import quiet_libraries
+from overpaint.model_loading import DtypeName, quiet_libraries
 from overpaint.request import EditRequest
 from overpaint.result import EditResult
 from overpaint.samplers import SamplerName
@@ -130,9 +129,9 @@ def _pipeline(folder: Path, device: str, dtype: torch.dtype) -> Any:
     return pipe.to(device)
 
 
-def ours(name: str, model: str | Path, device: Literal["cpu", "cuda"], **options: Any) -> Ours:
-    """Overpaint in this process; ``options`` are an ``Editor``'s."""
-    return Ours(name, Editor(model, device=device, **options))
+def ours(name: str, model: str | Path, device: Literal["cpu", "cuda"], dtype: DtypeName = "auto") -> Ours:
+    """Overpaint in this process."""
+    return Ours(name, Editor(model, device=device, dtype=dtype))
 
 
 def theirs(name: str, folder: Path, device: str) -> Theirs:
@@ -142,8 +141,7 @@ def theirs(name: str, folder: Path, device: str) -> Theirs:
 
 @contextmanager
 def contestants(model: str | Path, device: Literal["cpu", "cuda"]) -> Iterator[list[Entrant]]:
-    """All of them on one model's weights. Overpaint with its defaults comes first; on a CPU also with OpenVINO, and in
-    float32.
+    """All of them on one model's weights. Overpaint with its defaults comes first; on a CPU also in float32.
 
     It is in this process, the others are each in one of their own, as they would be for their users: OpenMP's threads
     for one of them would slow down those for another.
@@ -154,7 +152,5 @@ def contestants(model: str | Path, device: Literal["cpu", "cuda"]) -> Iterator[l
         stack.enter_context(first.editor)
         others: list[Callable[[], Entrant]] = [partial(theirs, name, folder, device) for name in (PEER, BEST)]
         if device == "cpu":
-            others.insert(0, partial(ours, FLOAT32, model, device, dtype="float32"))
-            if find_spec("openvino") is not None:
-                others.insert(0, partial(ours, OPENVINO, model, device, backend="openvino"))
+            others.insert(0, partial(ours, FLOAT32, model, device, "float32"))
         yield [first, *(stack.enter_context(Apart(build)) for build in others)]

@@ -6,7 +6,6 @@ from statistics import median
 from typing import Any
 
 OURS, FLOAT32, NATIVE = "overpaint", "overpaint, --dtype float32", "overpaint, native size"
-OPENVINO = "overpaint, --backend openvino"
 PEER, BEST = "diffusers", "diffusers, its best"
 
 

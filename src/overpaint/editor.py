@@ -19,7 +19,7 @@ from overpaint.levels import ScheduleName
 from overpaint.maps.changemap import MapSource
 from overpaint.metadata import read_recipe
 from overpaint.model import DiffusionModel
-from overpaint.model_loading import BackendName, DeviceName, DtypeName, fix_threads
+from overpaint.model_loading import DeviceName, DtypeName, fix_threads
 from overpaint.params import (
     MAX_COUNT,
     FillName,
@@ -55,8 +55,6 @@ class Editor:
         download: allow the network for a hub id that is not in the local cache.
         threads: of the CPU, for all of PyTorch in this process; None leaves them as they are. The bytes of a result
             depend on it, and its recipe tells it.
-        backend: "openvino", on a CPU, needs the extra ``openvino``: the first edit of a size waits some seconds, those
-            after it are faster.
 
     Raises:
         ModelError: saying what the folder is and what is missing.
@@ -71,13 +69,11 @@ class Editor:
         dtype: DtypeName = "auto",
         download: bool = False,
         threads: int | None = None,
-        backend: BackendName = "torch",
     ) -> None:
         if threads is not None:
             fix_threads(threads)
         name = model if isinstance(model, str) else Path(model)
-        options: dict[str, Any] = {"device": device, "dtype": dtype, "download": download, "backend": backend}
-        self._engine = Engine(lambda: DiffusionModel.load(name, **options))
+        self._engine = Engine(lambda: DiffusionModel.load(name, device=device, dtype=dtype, download=download))
         self.model = self._engine.model
         # an editor that is forgotten ends its thread too, at the latest before the interpreter does
         weakref.finalize(self, self._engine.close)

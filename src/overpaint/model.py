@@ -21,21 +21,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from overpaint.card import Card
 from overpaint.checkpoint import EMBEDDED, Checkpoint, inspect
-from overpaint.errors import EditFailed, ModelError, ParameterError
+from overpaint.errors import EditFailed, ModelError
 from overpaint.fingerprint import Fingerprint
 from overpaint.levels import DiffusionNoise, Level
 from overpaint.model_codecs import Codec, PixelCodec, VaeCodec
 from overpaint.model_fused import fuse, triton_kernels
 from overpaint.model_graphs import CudaRecorder, Replayed, ReplayedLayer, Replays
 from overpaint.model_loading import (
-    BackendName,
     DeviceName,
     DtypeName,
     Parts,
@@ -48,8 +47,6 @@ from overpaint.model_loading import (
     versions,
 )
 from overpaint.model_network import ConstantsApart, Network, Whole, network_of
-from overpaint.model_openvino import Compiled, check_available
-from overpaint.model_openvino import version as openvino_version
 from overpaint.model_packing import pack
 from overpaint.model_words import ClipWords, NoWords, TextStates, Words
 from overpaint.newest import Newest
@@ -78,9 +75,7 @@ class DiffusionModel:
         takes_mask: True for inpainting networks, which want ``mask_input`` with every prediction.
     """
 
-    def __init__(
-        self, checkpoint: Checkpoint, noise: DiffusionNoise, parts: Parts, hash: str, backend: BackendName = "torch"
-    ) -> None:
+    def __init__(self, checkpoint: Checkpoint, noise: DiffusionNoise, parts: Parts, hash: str) -> None:
         unet = parts.unet
         self.name: str = checkpoint.name
         self.folder: Path = checkpoint.folder
@@ -107,10 +102,7 @@ class DiffusionModel:
         network = network_of(unet)
         self._network: Network = network
         self._kernels: str | None = None  # those between convolutions and products, where they are not PyTorch's
-        self._backend = "torch"
-        if backend == "openvino":
-            self._network, self._backend = Compiled(network, self.dtype), f"openvino {openvino_version()}"
-        elif self.device.type == "cpu":
+        if self.device.type == "cpu":
             pack(network)
         elif self.device.type == "cuda":
             self._make_fast_on_cuda(network, parts.vae)
@@ -124,7 +116,6 @@ class DiffusionModel:
         device: DeviceName | str = "auto",
         dtype: DtypeName = "auto",
         download: bool = False,
-        backend: BackendName = "torch",
     ) -> "DiffusionModel":
         """Load "embedded", a folder in diffusers' layout, or a hub id in the local cache.
 
@@ -135,23 +126,17 @@ class DiffusionModel:
             dtype: "auto" is float16 on CUDA; bfloat16 on a CPU that has it, if the model's card says that its pictures
                 stay the same (``bfloat16_psnr``); else float32.
             download: allow the network for a hub id that is not in the local cache.
-            backend: "openvino" is for a CPU and needs the extra ``openvino``: faster from the second edit of a size on.
 
         Raises:
             ModelError: saying what the folder is and what is missing.
-            ParameterError: there is no such device, dtype or backend here.
         """
         place = device_of(device)
         checkpoint = inspect(model, download=download)
         kind = dtype_of(dtype, place, checkpoint.card)
-        if backend not in get_args(BackendName):
-            raise ParameterError("backend", f"is {backend!r}, must be one of {', '.join(get_args(BackendName))}")
-        if backend == "openvino":
-            check_available(place, kind)
         try:
             with uncollected(), Fingerprint(checkpoint.folder, checkpoint.files) as fingerprint, quiet_libraries():
                 parts = load_parts(checkpoint, kind, place)
-                loaded = cls(checkpoint, training_noise(checkpoint), parts, fingerprint.result(), backend)
+                loaded = cls(checkpoint, training_noise(checkpoint), parts, fingerprint.result())
                 loaded.encode_text("")  # shows that tokenizer and encoder fit; guided edits need this text anyway
                 return loaded
         except ModelError:
@@ -180,7 +165,6 @@ class DiffusionModel:
         return {
             "device": device_words(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
-            "backend": self._backend,
             "rows": list(self.row_buckets),
             "threads": torch.get_num_threads(),
             **({} if self._kernels is None else {"kernels": self._kernels}),

@@ -17,7 +17,6 @@ from overpaint.levels import DiffusionNoise
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
-BackendName = Literal["torch", "openvino"]
 
 MAX_THREADS = 1024
 BFLOAT16_GATE = 40.0  # dB: what nobody sees; rounding a picture to 8 bits leaves 59

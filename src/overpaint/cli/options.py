@@ -25,10 +25,6 @@ ThreadsOption = Annotated[
     int | None,
     typer.Option(help="CPU threads for the network; a result's bytes depend on them. Left out: PyTorch's own."),
 ]
-BackendOption = Annotated[
-    str,
-    typer.Option(help="torch, or openvino on a CPU (pip install 'overpaint[openvino]'): faster once it is compiled."),
-]
 DownloadOption = Annotated[bool, typer.Option("--download", help="Allow the network for a hub id not in the cache.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="For scripts: what is told, as JSON on standard output, an object a line.")
@@ -80,7 +76,6 @@ class Choice:
     dtype: str
     download: bool
     threads: int | None = None
-    backend: str = "torch"
 
 
 def with_model(command: Callable[..., None]) -> Callable[..., None]:
@@ -91,7 +86,6 @@ def with_model(command: Callable[..., None]) -> Callable[..., None]:
         "dtype": (DtypeOption, "auto"),
         "download": (DownloadOption, False),
         "threads": (ThreadsOption, None),
-        "backend": (BackendOption, "torch"),
     }
     return gathering("choice", options, Choice)(command)
 

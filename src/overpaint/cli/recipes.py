@@ -1,7 +1,6 @@
 """``overpaint recipe`` and ``overpaint redo``: how a picture was made, and made again."""
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,8 +82,7 @@ def redo(
     if image is not None and not overwrite and path.exists() and path.samefile(image):
         raise ParameterError("out", f"{path} is the input; name another output, or say --overwrite")
     report = Report(as_json, target)
-    told = dtype or _dtype_of(one, device)
-    choice = Choice(_model_of(one, model), device, told, download, _threads_of(one), _backend_of(one))
+    choice = Choice(_model_of(one, model), device, dtype or _dtype_of(one, device), download, _threads_of(one))
     result = _again(one, image, wanted, choice)
     deliver(result, path, wish.suffix)
     report.wrote(path, result_line(result), **result_facts(result, image))
@@ -137,12 +135,6 @@ def _threads_of(one: Recipe) -> int | None:
     """Those of the recipe, another number gives other bytes; None where there are not so many here."""
     told = one.made_with.get("threads")
     return told if isinstance(told, int) and 1 <= told <= (os.cpu_count() or 1) else None
-
-
-def _backend_of(one: Recipe) -> str:
-    """That of the recipe, where it is installed."""
-    known = find_spec("openvino") is not None and str(one.made_with.get("backend", "")).startswith("openvino")
-    return "openvino" if known else "torch"
 
 
 def _compared(one: Recipe, result: "EditResult", file: Path, comparable: bool) -> list[str]:
