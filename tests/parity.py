@@ -4,6 +4,7 @@
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -36,8 +37,8 @@ CELLS = 16  # a side of a generated latent
 class LatentTask(EditTask):
     """An edit whose result is its clean latent."""
 
-    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> Tensor:
-        return trajectory.x
+    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> Callable[[], Tensor]:
+        return lambda: trajectory.x
 
 
 def ours(
@@ -51,7 +52,7 @@ def ours(
     task = prepare(request, model, kind=LatentTask)
     task = replace(task, levels=levels_of_the_peer(sampler, task.levels, model, steps))
     task.rows = rows_for(sampler, task.levels, model.noise.at_ratio)
-    with Engine(model) as engine:
+    with Engine(lambda: model) as engine:
         result: Tensor = engine.submit(task).result()
     return result
 

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from echo_entrant import Echo, broken
 
 from benchmarks.speed import __main__ as command
 from benchmarks.speed import gpu, processes, scripts
+from benchmarks.speed.apart import Apart
 from benchmarks.speed.entrants import Ours, Theirs, best_pipeline, default_pipeline
 from benchmarks.speed.field import Field
 from benchmarks.speed.floors import Floors
@@ -294,3 +296,18 @@ def test_the_scripts_are_programs() -> None:
         compile(text, "script", "exec")
     assert "bfloat16" not in programs[0]
     assert "bfloat16" in programs[1]
+
+
+def test_an_entrant_in_a_process_of_its_own() -> None:
+    edits = edits_of_turn(square(8), SWEEP, 0)
+    with Apart(Echo) as entrant:
+        assert entrant.name == "echo"
+        assert entrant.dtype != Echo.dtype  # which is told of this process
+        entrant.make(edits)
+        with pytest.raises(AssertionError, match="there are no edits"):
+            entrant.make([])
+        entrant.make(edits)
+        with pytest.raises(RuntimeError, match="exit code"):
+            entrant.make(edits[:3])
+    with pytest.raises(OSError, match="it cannot be built"):
+        Apart(broken)

@@ -209,3 +209,17 @@ def test_no_command_writes_over_its_input_or_over_earlier_results(here: Path) ->
 def test_long_prompts_make_names_that_can_be_written(here: Path) -> None:
     done = run("generate", "夜" * 300, "--steps", 1, "--size", "64x64")
     assert done.exit_code == 0, done.output
+
+
+def test_the_end_is_quick_and_its_code_is_kept(here: Path) -> None:
+    """With torch loaded the process ends without Python's own end; what it said and its exit code are there."""
+    code = "import sys, torch; from overpaint.cli import main; print('said', end=''); sys.argv[1:] = {}; main()"
+    for arguments, expected in (
+        (["samplers"], 0),
+        (["edit", "missing.png", "a lake"], 1),
+        (["edit", "in.png", "a lake", "-s", "7"], 2),
+    ):
+        done = subprocess.run([sys.executable, "-c", code.format(arguments)], capture_output=True, text=True)
+        assert done.returncode == expected, done.stderr
+        assert done.stdout.startswith("said")
+        assert "Traceback" not in done.stderr

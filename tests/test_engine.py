@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from typing import Any
 
@@ -11,14 +11,17 @@ import pytest
 import torch
 from conftest import random_picture
 
+from overpaint.edit_task import EditTask
 from overpaint.editor import Editor
 from overpaint.engine import MAX_ACTIVE, Engine
 from overpaint.errors import EditCancelled, EditFailed
-from overpaint.job import StepEvent, TaskJob
+from overpaint.job import EditJob, StepEvent, TaskJob
 from overpaint.model import DiffusionModel
 from overpaint.prepare import prepare
 from overpaint.request import EditRequest
+from overpaint.result import EditResult
 from overpaint.samplers import SAMPLERS
+from overpaint.trajectory import Trajectory
 
 PICTURE = random_picture(64, 64, seed=1)
 REQUEST = EditRequest(PICTURE, "a lake at night", strength=0.5, steps=8, seed=3, sampler="dpm++2m_sde", size="input")
@@ -132,7 +135,7 @@ def test_cancel_while_running(editor: Editor) -> None:
 def test_cancel_in_the_line_is_at_once(model: DiffusionModel) -> None:
     """With the engine full of long edits, one that still waits need not wait to be cancelled."""
     long = prepare(EditRequest(PICTURE, "", strength=1.0, steps=1000, seed=1, size="input"), model)
-    with Engine(model) as engine:
+    with Engine(lambda: model) as engine:
         jobs = engine.submit_all([long] * (MAX_ACTIVE + 1))
         next(jobs[0].events())
         assert jobs[-1].cancel()
@@ -168,28 +171,65 @@ def test_poison_fails_alone(editor: Editor, alone: dict[float, np.ndarray], monk
         poisoned_job.result()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        MemoryError(),
+    ],
+)
+def test_without_room_for_all_each_is_tried_alone(
+    editor: Editor, alone: dict[float, np.ndarray], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """And who has no room alone is told its size; the others never know."""
+    model = editor.model
+    predict = model.predict
+    sizes: list[int] = []
+
+    def cramped(x: torch.Tensor, t: Sequence[float], *rest: Any) -> torch.Tensor:
+        sizes.append(len(x))
+        if len(x) > 1 or 666 in t:
+            raise error
+        return predict(x, t, *rest)
+
+    monkeypatch.setattr(model, "predict", cramped)
+    never = EditRequest(PICTURE, "", strength=0.667, steps=4, guidance_scale=1.0, seed=1, size="input")
+    jobs = editor._engine.submit_all([prepare(r, model) for r in (request_at(1.0), never, request_at(1.0))])
+    for job in (jobs[0], jobs[2]):
+        assert np.array_equal(job.result().pixels, alone[1.0])
+    with pytest.raises(EditFailed, match="not enough memory for an edit at 64x64; a smaller size= needs less"):
+        jobs[1].result()
+    assert 2 in sizes
+
+
 def test_numbers_that_are_not_finite_are_an_error(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(editor.model, "predict", lambda x, *rest: x * float("nan"))
     with pytest.raises(EditFailed, match="not finite"):
         editor.submit(REQUEST).result()
 
 
+def at_its_end(job: EditJob, call: Callable[[], object]) -> None:
+    """``call`` on the engine's thread, when the last step is taken."""
+    job.listen(lambda event: call() if event.step == event.steps else None)
+
+
 def test_short_edits_overtake_and_long_ones_are_not_starved(model: DiffusionModel) -> None:
     """A stream of short edits passes a long one until it has waited for as many rows as it has left itself."""
     finished: list[str] = []
     settled = threading.Event()
-    with Engine(model) as engine:
+    with Engine(lambda: model) as engine:
 
         def send_short(number: int) -> None:
             if number < 30 and "long" not in finished:
                 task = prepare(EditRequest(PICTURE, "", strength=1.0, steps=3, seed=1, size="input"), model)
-                job = engine.submit(task)
-                job.add_done_callback(lambda _: (finished.append("short"), send_short(number + 1)))
+                at_its_end(engine.submit(task), lambda: (finished.append("short"), send_short(number + 1)))
             else:
                 settled.set()
 
         long = prepare(EditRequest(PICTURE, "", strength=1.0, steps=20, seed=1, size="input"), model)
-        engine.submit(long).add_done_callback(lambda _: finished.append("long"))
+        at_its_end(engine.submit(long), lambda: finished.append("long"))
         send_short(0)
         assert settled.wait(60)
     # 20 calls of 2 rows are left; each short one takes 3 calls of 2 rows
@@ -197,7 +237,7 @@ def test_short_edits_overtake_and_long_ones_are_not_starved(model: DiffusionMode
 
 
 def test_closing_ends_what_waits(model: DiffusionModel) -> None:
-    engine = Engine(model)
+    engine = Engine(lambda: model)
     jobs = engine.submit_all(
         [prepare(EditRequest(PICTURE, "", strength=1.0, steps=500, seed=i, size="input"), model) for i in range(20)]
     )
@@ -227,3 +267,73 @@ def test_job_is_a_future() -> None:
     assert job.result() == 1
     assert list(job.events()) == []
     assert StepEvent(1, 2, 3.0).preview is None
+
+
+class Held(EditTask):
+    """An edit whose finishing waits to be let go."""
+
+    go: threading.Event
+    reached: threading.Event
+
+    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> Callable[[], EditResult]:
+        rest = super().finish(model, trajectory)
+
+        def held() -> EditResult:
+            self.reached.set()
+            assert self.go.wait(60)
+            return rest()
+
+        return held
+
+
+def held(editor: Editor, go: threading.Event) -> Held:
+    task = prepare(request_at(1.0), editor.model, kind=Held)
+    assert isinstance(task, Held)
+    task.go, task.reached = go, threading.Event()
+    return task
+
+
+def test_results_are_finished_beside_the_network(editor: Editor, alone: dict[float, np.ndarray]) -> None:
+    """A result that takes long to enlarge and composite holds up nobody."""
+    task = held(editor, threading.Event())
+    slow = editor._engine.submit(task)
+    assert task.reached.wait(60)
+    assert np.array_equal(one(editor, 3.0), alone[3.0])
+    assert not slow.done()
+    task.go.set()
+    assert np.array_equal(slow.result().pixels, alone[1.0])
+
+
+def test_cancel_while_it_is_finished(editor: Editor) -> None:
+    task = held(editor, threading.Event())
+    job = editor._engine.submit(task)
+    assert task.reached.wait(60)
+    assert job.cancel()
+    task.go.set()
+    with pytest.raises(EditCancelled, match="after its last step"):
+        job.result()
+
+
+class Broken(EditTask):
+    """An edit whose finishing fails."""
+
+    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> Callable[[], EditResult]:
+        rest = super().finish(model, trajectory)
+        return lambda: [rest()][1]
+
+
+def test_what_fails_while_it_is_finished_fails_alone(editor: Editor, alone: dict[float, np.ndarray]) -> None:
+    job = editor._engine.submit(prepare(request_at(1.0), editor.model, kind=Broken))
+    with pytest.raises(EditFailed, match="IndexError"):
+        job.result()
+    assert np.array_equal(one(editor, 1.0), alone[1.0])
+
+
+def test_an_editor_collected_while_it_finishes_ends_all_the_same(model: DiffusionModel) -> None:
+    """The last one who knows an engine may be one of its own threads."""
+    engine = Engine(lambda: model)
+    job = engine.submit(prepare(request_at(1.0), model))
+    ended = threading.Event()
+    job.add_done_callback(lambda _: [engine.close(), ended.set()])
+    assert ended.wait(60)
+    assert engine._ended.wait(60)

@@ -30,15 +30,19 @@ ALLOWED = {
     "configs": {"errors", "weights"},
     "fingerprint": {"errors"},
     "checkpoint": {"errors", "card", "configs", "weights"},
-    "model_loading": {"errors", "levels", "checkpoint"},
-    "model_codecs": {"errors"},
+    "model_loading": {"errors", "levels", "card", "checkpoint"},
+    "model_codecs": {"errors", "windows"},
     "model_words": set(),
     "model_network": set(),
     "model_packing": {"newest"},
+    "model_kernels": set(),
+    "model_fused": {"model_kernels"},
+    "model_graphs": {"model_network", "newest"},
     "model_sam": {"errors", "maps", "model_seer", "picture"},
     "model_clip": {"errors", "decode", "model_seer", "picture"},
     "model_lpips": {"errors", "decode", "fidelity"},
     "newest": set(),
+    "uncollected": set(),
     "model": {
         "errors",
         "levels",
@@ -46,12 +50,14 @@ ALLOWED = {
         "checkpoint",
         "fingerprint",
         "model_codecs",
+        "model_fused",
+        "model_graphs",
         "model_loading",
         "model_network",
         "model_packing",
         "model_words",
     }
-    | {"newest"},
+    | {"newest", "uncollected"},
     "picture": {"params"},
     "decode": {"errors", "fields", "picture"},
     "describe": {"errors", "decode", "picture", "weights"},
@@ -64,17 +70,21 @@ ALLOWED = {
     "fidelity": {"errors", "decode", "params", "picture"},
     "maps": {"errors", "decode", "fields", "levels", "params", "picture"},
     "sheet": set(),
+    "precision": {"card", "editor", "errors", "fidelity", "model_loading", "picture", "request"},
     "goal": set(),
     "result": {"encode", "goal", "maps", "params", "picture", "recipe"},
     "request": BASE | {"decode", "maps", "recipe"},
-    "job": {"errors", "model", "trajectory"},
-    "engine": {"errors", "job", "model", "trajectory"},
-    "edit_task": BASE | {"job", "model", "trajectory", "detail", "maps", "picture", "recipe", "result", "version"},
+    "windows": set(),
+    "job": {"errors", "model", "trajectory", "windows"},
+    "in_flight": {"job", "model", "trajectory", "windows"},
+    "engine": {"errors", "in_flight", "job", "model", "windows"},
+    "edit_task": BASE
+    | {"job", "model", "trajectory", "detail", "maps", "picture", "recipe", "result", "version", "windows"},
     "search": {"errors", "explore", "fidelity", "goal", "job", "picture", "result"},
     "explore": {"fidelity", "fields", "picture", "plot", "result", "sheet"},
     "several": {"errors", "fields", "params", "request"},
     "plot": set(),
-    "prepare": BASE | {"decode", "edit_task", "maps", "model", "picture", "presets", "recipe", "request"},
+    "prepare": BASE | {"decode", "edit_task", "maps", "model", "picture", "presets", "recipe", "request", "windows"},
     "redo": {"errors", "decode", "maps", "picture", "recipe", "request"},
     "crowd": {"errors", "job", "result"},
     "editor": BASE
@@ -101,7 +111,7 @@ LIGHT = ("params", "presets", "errors", "cli", "levels", "samplers", "card", "im
 LIGHT += ("checkpoint", "configs", "infotext", "metadata", "recipe", "weights")
 LIGHT += ("maps", "model_sam", "request")
 LIGHT += ("fidelity", "model_clip", "model_lpips")
-LIGHT += ("describe", "model_blip", "model_seer")
+LIGHT += ("describe", "model_blip", "model_seer", "uncollected")
 LIGHT += ("server.files", "server.records", "server.store")
 LIGHT += ("server.sandbox", "server.sandboxed")
 WITHOUT_TORCH = ["overpaint", *(f"overpaint.{name}" for name in LIGHT)]

@@ -352,8 +352,8 @@ def test_made_with(model: DiffusionModel, monkeypatch: pytest.MonkeyPatch) -> No
     import PIL
 
     made = model.made_with
-    names = ["device", "dtype", "rows", "threads", "torch", "diffusers", "transformers", "numpy", "pillow", "opencv"]
-    assert list(made) == names
+    libraries = ["torch", "diffusers", "transformers", "numpy", "pillow", "opencv"]
+    assert list(made) == ["device", "dtype", "rows", "threads", *libraries]
     assert made["device"] == f"cpu {torch.backends.cpu.get_cpu_capability()}"
     assert (made["dtype"], made["rows"], made["torch"], made["pillow"]) == (
         "float32",

@@ -7,7 +7,7 @@ loop written out here.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -154,8 +154,8 @@ class MapEdit:
         hold = Hold(self.z0, self.eps, self.release[None, None], full)
         return Started(self.trajectory.from_picture(self.rows(), hold, seeded(self.place)), tuple(told))
 
-    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> Tensor:
-        return trajectory.x
+    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> Callable[[], Tensor]:
+        return lambda: trajectory.x
 
     # ---- the same by numbers -----------------------------------------------------------------------------------------
 
@@ -253,7 +253,7 @@ def crowd(kind: str) -> list[MapEdit]:
 def run(edits: Sequence[MapEdit], model: Pointwise) -> list[Tensor]:
     """What the engine makes of edits that are submitted together, in any order."""
     shuffled = random.Random(0).sample(edits, len(edits))
-    with Engine(model) as engine:
+    with Engine(lambda: model) as engine:
         results = [job.result(timeout=60) for job in engine.submit_all(shuffled)]
     return [results[shuffled.index(edit)] for edit in edits]
 

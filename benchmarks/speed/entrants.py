@@ -1,39 +1,26 @@
 """Who takes part: Overpaint, and diffusers' image-to-image pipeline, each making any edits of ``work``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import diffusers
 import torch
 
+from benchmarks.speed.apart import Apart, Entrant
 from benchmarks.speed.results import BEST, FLOAT32, OURS, PEER
 from benchmarks.speed.work import Edit, Task
 from overpaint import images
 from overpaint.checkpoint import locate
 from overpaint.editor import Editor
-from overpaint.model_loading import quiet_libraries
+from overpaint.model_loading import DtypeName, quiet_libraries
 from overpaint.request import EditRequest
 from overpaint.result import EditResult
 from overpaint.samplers import SamplerName
 from tests.peers import PEERS
-
-
-class Entrant(Protocol):
-    """Makes edits."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def dtype(self) -> str:
-        """What its networks compute in, as "float32"."""
-
-    def make(self, edits: Sequence[Edit]) -> None:
-        """All of them, each to a picture in memory. Raises ``AssertionError`` where the network calls are not those of
-        its task: then it would not be the same work."""
 
 
 @dataclass(frozen=True)
@@ -142,14 +129,28 @@ def _pipeline(folder: Path, device: str, dtype: torch.dtype) -> Any:
     return pipe.to(device)
 
 
+def ours(name: str, model: str | Path, device: Literal["cpu", "cuda"], dtype: DtypeName = "auto") -> Ours:
+    """Overpaint in this process."""
+    return Ours(name, Editor(model, device=device, dtype=dtype))
+
+
+def theirs(name: str, folder: Path, device: str) -> Theirs:
+    """diffusers in this process."""
+    return Theirs(name, (best_pipeline if name == BEST else default_pipeline)(folder, device))
+
+
 @contextmanager
 def contestants(model: str | Path, device: Literal["cpu", "cuda"]) -> Iterator[list[Entrant]]:
-    """All of them on one model's weights. Overpaint with its defaults comes first; on a CPU also in float32."""
+    """All of them on one model's weights. Overpaint with its defaults comes first; on a CPU also in float32.
+
+    It is in this process, the others are each in one of their own, as they would be for their users: OpenMP's threads
+    for one of them would slow down those for another.
+    """
     _, folder = locate(model)
     with ExitStack() as stack:
-        ours: list[Entrant] = [Ours(OURS, stack.enter_context(Editor(model, device=device)))]
+        first = ours(OURS, model, device)
+        stack.enter_context(first.editor)
+        others: list[Callable[[], Entrant]] = [partial(theirs, name, folder, device) for name in (PEER, BEST)]
         if device == "cpu":
-            ours.append(Ours(FLOAT32, stack.enter_context(Editor(model, device=device, dtype="float32"))))
-        pipes = {PEER: default_pipeline(folder, device), BEST: best_pipeline(folder, device)}
-        theirs: list[Entrant] = [Theirs(name, pipe) for name, pipe in pipes.items()]
-        yield [*ours, *theirs]
+            others.insert(0, partial(ours, FLOAT32, model, device, "float32"))
+        yield [first, *(stack.enter_context(Apart(build)) for build in others)]

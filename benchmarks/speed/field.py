@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.speed.entrants import Entrant, Ours, contestants
+from benchmarks.speed.apart import Entrant
+from benchmarks.speed.entrants import Ours, contestants
 from benchmarks.speed.floors import Floors
 from benchmarks.speed.results import Floor, Line
 from benchmarks.speed.turns import Prepare, Turns, timed

@@ -4,7 +4,9 @@ name = "..."                  licence = "..."             domain = "what it was 
 native_size = 512             # pixels: the side of its square bucket
 size_multiple = 64            # working sizes are multiples of this
 buckets = ["512x512", ...]    # aspect buckets; left out: made from native_size
+largest_area = 1048576        # pixels: a larger picture is worked in windows; left out: four largest buckets
 guidance_rescale = 0.0        # Lin et al. 2023 (arXiv:2305.08891), section 3.4
+bfloat16_psnr = 50.0          # dB, of edits in bfloat16 against float32, as `overpaint precision` measures it
 
 [defaults]                    # any of MAY_DEFAULT, below
 guidance_scale = 3.0
@@ -35,6 +37,7 @@ MAY_DEFAULT = {
     "fill",
     "match",
 }
+LARGEST = 4  # areas of the largest bucket, twice its sides: beyond that a network paints the same thing over and over
 _ASPECTS = ((1, 1), (5, 4), (4, 3), (3, 2), (16, 9), (2, 1), (5, 2))
 
 
@@ -46,7 +49,9 @@ class Card:
         native_size: side in pixels of its square working size.
         size_multiple: working sizes are multiples of this many pixels.
         buckets: (width, height) working sizes, of about equal area.
+        largest_area: pixels that the network is shown at once, at most; a larger picture is worked in windows.
         guidance_rescale: in [0, 1], 0 is off.
+        bfloat16_psnr: dB of bfloat16 against float32; 0 where nobody measured it.
         defaults: recommended values of ``EditParams`` fields.
         presets: the same for one preset, and its ``range`` of strengths that work, (lowest, highest).
     """
@@ -55,7 +60,9 @@ class Card:
     native_size: int = 512
     size_multiple: int = 64
     buckets: tuple[tuple[int, int], ...] = ()
+    largest_area: int = 0
     guidance_rescale: float = 0.0
+    bfloat16_psnr: float = 0.0
     domain: str = "not stated"
     licence: str = "not stated"
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -68,8 +75,15 @@ class Card:
             )
         if not 0 <= self.guidance_rescale <= 1 or any(min(b) < 1 for b in self.buckets):
             raise ValueError("guidance_rescale must be from 0 to 1, and every bucket at least 1x1")
+        if not self.bfloat16_psnr >= 0:  # not a number is none
+            raise ValueError(f"bfloat16_psnr is {self.bfloat16_psnr}, must be 0 or more")
         if not self.buckets:
             object.__setattr__(self, "buckets", make_buckets(self.native_size, self.size_multiple))
+        most = max(w * h for w, h in self.buckets)
+        if not self.largest_area:
+            object.__setattr__(self, "largest_area", LARGEST * most)
+        if self.largest_area < max(most, self.native_size**2):
+            raise ValueError(f"largest_area is {self.largest_area}, must hold native_size squared and every bucket")
 
     def bucket_for(self, width: int, height: int) -> tuple[int, int]:
         """The bucket whose shape is nearest to that of a picture."""

@@ -1,7 +1,8 @@
 """One edit as the engine runs it: ``start`` makes a trajectory of it, ``finish`` a result. ``prepare`` makes tasks."""
 
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -22,6 +23,9 @@ from overpaint.result import EditResult
 from overpaint.samplers import Row
 from overpaint.trajectory import Hold, Trajectory, draw_noise, turn_noise
 from overpaint.version import __version__
+from overpaint.windows import Windows
+
+_LOG = logging.getLogger("overpaint")
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class EditTask:
         source: the input as the recipe names it; None for plain generation.
         told: the maps and layers as the recipe tells them.
         inner: (width, height) of the part of the canvas that is the picture; the rest is padding.
+        windows: how the network sees a canvas that is too large to be seen at once; None: all of it.
     """
 
     params: ResolvedParams
@@ -86,12 +91,16 @@ class EditTask:
     levels: list[Level]
     rows: list[Row]
     warnings: list[str]
+    windows: Windows | None = None
     index: int = 0
     submitted: float = field(default_factory=time.perf_counter)
     makes: ClassVar[Makes] = "edit"
 
     def start(self, model: DiffusionModel) -> Started:
         """Noise in diffusers' order, so that seeds carry over: the VAE's sample, the start noise, then each step's."""
+        if parts := self._parts(model):
+            told = " and ".join(f"{name} of {side}" for name, side in parts.items())
+            _LOG.info("%dx%d is large and worked in parts, in pixels: %s", *self.working_size, told)
         conditionings = tuple(self._conditioning(model, prompt) for prompt in self.prompts)
         generator = torch.Generator().manual_seed(self.params.seed)
         w, h = (side // model.pixels_per_cell for side in self.working_size)
@@ -99,7 +108,7 @@ class EditTask:
         if self.canvas is None:
             eps = self._start_noise(shape, generator).to(model.device)
             extra = self._extra(model, generator)
-            return Started(Trajectory.from_noise(self.rows, eps, generator), conditionings, extra)
+            return Started(Trajectory.from_noise(self.rows, eps, generator), conditionings, extra, self.windows)
         mean, std = model.encode_picture(_picture(self.canvas))
         z0 = mean + std * draw_noise(shape, generator).to(model.device)
         eps = self._start_noise(shape, generator).to(model.device)
@@ -107,7 +116,7 @@ class EditTask:
         assert self.spot is not None
         hold = Hold(z0, eps, _cells(self.spot.release, model), _cells(self.spot.from_noise, model))
         trajectory = Trajectory.from_picture(self.rows, hold, generator, self._passes)
-        return Started(trajectory, conditionings, extra)
+        return Started(trajectory, conditionings, extra, self.windows)
 
     def _start_noise(self, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
         """The seed's own, turned towards the first draw of the variation's; all later noise stays the seed's."""
@@ -123,14 +132,16 @@ class EditTask:
         mask, seen = self.inpainting
         return model.mask_input(_picture(mask[..., None]), _picture(seen), generator)
 
-    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> EditResult:
-        """Decode, cut the padding off, bring to the output's size, give detail back, lay over the original."""
+    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> Callable[[], EditResult]:
+        """Decode; then cut the padding off, bring to the output's size, give detail back, lay over the original."""
         decoded = model.decode(trajectory.x)[0].permute(1, 2, 0).cpu().numpy()  # [H, W, 3]
-        edit = cut_middle(decoded, self.inner)
-        if self.picture is None or self.spot is None:
-            edit = resize(edit, parse_size(self.params.output_size))
-            return self.result(model, Picture((edit * 255 + 0.5).astype(np.uint8)))
-        return self.result(model, self._laid_over(self.picture, self.spot, edit))
+        return lambda: self.result(model, self._finished(cut_middle(decoded, self.inner)))
+
+    def _finished(self, edit: Pixels) -> Picture:
+        if self.picture is not None and self.spot is not None:
+            return self._laid_over(self.picture, self.spot, edit)
+        edit = resize(edit, parse_size(self.params.output_size))
+        return Picture((edit * 255 + 0.5).astype(np.uint8))
 
     def _laid_over(self, picture: Picture, spot: Spot, edit: Pixels) -> Picture:
         """The edit [h, w, 3] of the spot, in the picture: what is not to change has the original's own numbers."""
@@ -157,6 +168,7 @@ class EditTask:
     def result(self, model: DiffusionModel, picture: Picture) -> EditResult:
         """What is reported of an edit that ended with ``picture``."""
         made_with = {"overpaint": __version__, **model.made_with, "guidance_rescale": model.card.guidance_rescale}
+        made_with |= self._parts(model)
         release = None if self.spot is None else self.spot.release
         return EditResult(
             pixels=picture.pixels,
@@ -173,6 +185,16 @@ class EditTask:
             region=None if self.spot is None else self.spot.box,
             map_levels=0 if release is None else len(np.unique(release)),
         )
+
+    def _parts(self, model: DiffusionModel) -> dict[str, int | list[int]]:
+        """The parts in which a large picture was worked, in pixels: the network's windows, and the VAE's tiles."""
+        parts: dict[str, int | list[int]] = {}
+        if self.windows is not None and self.rows:
+            rows, columns = self.windows.size
+            parts["windows"] = [columns * model.pixels_per_cell, rows * model.pixels_per_cell]
+        if self.levels and (side := model.vae_tiles(self.working_size)) is not None:
+            parts["vae_tiles"] = side
+        return parts
 
     @property
     def _passes(self) -> int:

@@ -19,7 +19,7 @@ from overpaint.levels import ScheduleName
 from overpaint.maps.changemap import MapSource
 from overpaint.metadata import read_recipe
 from overpaint.model import DiffusionModel
-from overpaint.model_loading import DeviceName, DtypeName
+from overpaint.model_loading import DeviceName, DtypeName, fix_threads
 from overpaint.params import (
     MAX_COUNT,
     FillName,
@@ -53,9 +53,12 @@ class Editor:
         device: "auto", "cpu", "cuda" or "mps".
         dtype: "auto", "float32", "float16" or "bfloat16".
         download: allow the network for a hub id that is not in the local cache.
+        threads: of the CPU, for all of PyTorch in this process; None leaves them as they are. The bytes of a result
+            depend on it, and its recipe tells it.
 
     Raises:
         ModelError: saying what the folder is and what is missing.
+        ParameterError: there is no such device, dtype or number of threads.
     """
 
     def __init__(
@@ -65,10 +68,13 @@ class Editor:
         device: DeviceName = "auto",
         dtype: DtypeName = "auto",
         download: bool = False,
+        threads: int | None = None,
     ) -> None:
+        if threads is not None:
+            fix_threads(threads)
         name = model if isinstance(model, str) else Path(model)
-        self.model = DiffusionModel.load(name, device=device, dtype=dtype, download=download)
-        self._engine = Engine(self.model)
+        self._engine = Engine(lambda: DiffusionModel.load(name, device=device, dtype=dtype, download=download))
+        self.model = self._engine.model
         # an editor that is forgotten ends its thread too, at the latest before the interpreter does
         weakref.finalize(self, self._engine.close)
 

@@ -8,68 +8,60 @@ a ``Trajectory`` and finish it. The engine knows nothing of pictures.
 Who is next is one policy: the edit with the least work left (in network rows), less the rows that others were given
 while it waited. So short edits don't queue behind long ones, and none starves: once an edit has waited for as many rows
 as it has left, whatever arrives later comes after it. Edits of one latent size share a call while there is room in it.
+A large edit is many windows of an ordinary one's size: it takes part with as many as there is room for, a call at a
+time, and is advanced when the last of them was seen; so it neither fills the memory nor holds up the others.
 At most ``MAX_ACTIVE`` edits are in flight; beyond that they are taken in the order in which they came.
 """
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from overpaint.errors import EditCancelled, EditFailed, OverpaintError, as_ours
-from overpaint.job import Conditioning, StepEvent, Task, TaskJob
-from overpaint.model import DiffusionModel, guide
-from overpaint.trajectory import Trajectory
+from overpaint.errors import EditCancelled, EditFailed, OverpaintError, as_ours, is_out_of_memory
+from overpaint.in_flight import Active, Turn, answers, questions
+from overpaint.job import StepEvent, Task, TaskJob
+from overpaint.model import DiffusionModel
+from overpaint.windows import Windows
 
 MAX_ACTIVE = 16  # edits with latents in memory; more wait in line
-
-
-@dataclass(eq=False)
-class _Active:
-    """An edit in flight, and what the policy must know of it."""
-
-    job: TaskJob
-    trajectory: Trajectory
-    conditionings: tuple[Conditioning, ...]
-    extra: Tensor | None = None
-    waited: int = 0  # network rows given to others since it was admitted
-    steps_taken: int = 0
-    t: float = 0.0  # where the current step started
-    steps: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.steps = self.trajectory.steps
-
-    @property
-    def rows(self) -> int:
-        return sum(c.rows for c in self.conditionings)
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """What must be equal to share a network call: the latent's and the text's shape."""
-        return tuple(self.trajectory.x.shape), tuple(self.conditionings[0].cond.shape)
-
-    @property
-    def priority(self) -> int:
-        return self.rows * self.trajectory.calls_left - self.waited
+FINISHERS = 2  # threads that enlarge, composite and measure results while the network works on
 
 
 class Engine:
-    """Runs tasks on one model. ``submit`` from any thread; ``close`` when done (or use ``with``)."""
+    """Runs tasks on one model. ``submit`` from any thread; ``close`` when done (or use ``with``).
 
-    def __init__(self, model: DiffusionModel) -> None:
-        self.model = model
+    Args:
+        load: gives the model; called on the engine's thread, and waited for. OpenMP keeps a team of threads for every
+            thread that ever computed something large, and once there are more of them than cores each puts its own to
+            sleep between two pieces of work: a model loaded elsewhere makes edits a quarter slower on two cores.
+    """
+
+    model: DiffusionModel
+
+    def __init__(self, load: Callable[[], DiffusionModel]) -> None:
         self._arrivals: queue.SimpleQueue[TaskJob | None] = queue.SimpleQueue()
-        self._active: list[_Active] = []
-        self._thread: threading.Thread | None = None
+        self._active: list[Active] = []
         self._lock = threading.Lock()
         self._closed = False
         self._ended = threading.Event()
+        own: set[threading.Thread] = set()
+        self._own_threads = own  # the engine's and those that finish
+        name, enter = "overpaint-finish", lambda: own.add(threading.current_thread())
+        self._finishers = ThreadPoolExecutor(FINISHERS, thread_name_prefix=name, initializer=enter)
+        loaded: Future[DiffusionModel] = Future()
+        threading.Thread(target=self._run, args=(load, loaded), name="overpaint-engine", daemon=True).start()
+        try:
+            self.model = loaded.result()
+        except BaseException:  # Ctrl-C too
+            self._closed = True
+            self._arrivals.put(None)
+            raise
 
     def __enter__(self) -> "Engine":
         return self
@@ -87,9 +79,6 @@ class Engine:
         with self._lock:
             if self._closed:
                 raise EditFailed("this editor is closed; make a new one")
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="overpaint-engine", daemon=True)
-                self._thread.start()
             for job in jobs:
                 self._arrivals.put(job)
         return jobs
@@ -98,15 +87,20 @@ class Engine:
         """Cancel what is not done and end the thread. Safe to call again, also after an interrupted call."""
         with self._lock:
             self._closed = True
-            thread = self._thread
-        if thread is not None:
-            self._arrivals.put(None)
-            if thread is not threading.current_thread():  # an editor may be collected on the engine's own thread
-                self._ended.wait()  # not join: Python 3.11 takes a thread for ended when Ctrl-C interrupts that
+        self._arrivals.put(None)
+        if threading.current_thread() not in self._own_threads:  # where an editor may be collected too
+            self._ended.wait()  # not join: Python 3.11 takes a thread for ended when Ctrl-C interrupts that
 
     # ---- everything below runs on the engine's thread --------------------------------------------------------------
 
-    def _run(self) -> None:
+    def _run(self, load: Callable[[], DiffusionModel], loaded: "Future[DiffusionModel]") -> None:
+        self._own_threads.add(threading.current_thread())
+        try:
+            self.model = load()
+        except BaseException as e:  # whoever waits for the model is to hear of it, whatever it is
+            loaded.set_exception(e)
+            return
+        loaded.set_result(self.model)
         while self._admit():
             self.step()
         for item in self._active:
@@ -115,6 +109,7 @@ class Engine:
         while not self._arrivals.empty():
             if (job := self._arrivals.get()) is not None and job.claim():
                 job.set_exception(EditCancelled("the editor was closed before this edit was started"))
+        self._finishers.shutdown()
         self._ended.set()
 
     def _admit(self) -> bool:
@@ -137,7 +132,8 @@ class Engine:
         except Exception as e:  # whatever goes wrong belongs to this edit, not to the engine
             job.set_exception(as_ours(e))
             return
-        item = _Active(job, started.trajectory, started.conditionings, started.extra)
+        windows = started.windows or Windows.whole(started.trajectory.x)
+        item = Active(job, started.trajectory, started.conditionings, windows, started.extra)
         self._active.append(item)
         self._after(item)  # a task may want no network call at all
 
@@ -148,46 +144,50 @@ class Engine:
         if not group:
             return
         self._forward(group)
-        rows = sum(item.rows for item in group)
+        items, rows = [turn.item for turn in group], sum(turn.rows for turn in group)
         for item in self._active:
-            if item not in group:
+            if item not in items:
                 item.waited += rows
-        for item in group:
+        for item in items:
             self._after(item)
 
     def _drop_cancelled(self) -> None:
         for item in [i for i in self._active if i.job.cancel_asked]:
             self._end(item, EditCancelled(f"cancelled after {item.steps_taken} of {item.steps} steps"))
 
-    def _choose(self) -> list[_Active]:
+    def _choose(self) -> list[Turn]:
         """The first by priority, and whoever has an equal key and fits beside it, in the order of priority."""
         order = sorted(self._active, key=lambda item: item.priority)
-        group: list[_Active] = []
+        group: list[Turn] = []
         room = self.model.row_buckets[-1]
         for item in order:
-            if not group or (item.key == group[0].key and item.rows <= room):
-                group.append(item)
-                room -= item.rows
+            if not group or (item.key == group[0].item.key and item.rows <= room):
+                group.append(item.turn(room))
+                room -= group[-1].rows
         return group
 
-    def _forward(self, group: list[_Active]) -> None:
+    def _forward(self, group: list[Turn]) -> None:
         """Advance a group by one call. If it fails, each is tried alone, so that only the one at fault ends."""
         try:
-            outs = self._predict(group)
+            outs = answers(group, self.model.predict(*questions(group)))
         except Exception as e:
-            if len(group) == 1:
-                self._end(group[0], as_ours(e))
-            else:
-                for item in group:
-                    self._forward([item])
+            if is_out_of_memory(e):
+                self.model.free_memory()
+            smaller = _smaller(group, e)
+            if not smaller:
+                self._end(group[0].item, self._failure(e, group[0].item))
+            for part in smaller:
+                if part[0].item in self._active:  # a window before may have ended it
+                    self._forward(part)
             return
-        for item, out in zip(group, outs, strict=True):
+        for turn, windows in zip(group, outs, strict=True):
             try:
-                self._advance(item, out)
+                if (out := turn.item.take(turn, windows)) is not None:
+                    self._advance(turn.item, out)
             except Exception as e:
-                self._end(item, as_ours(e))
+                self._end(turn.item, as_ours(e))
 
-    def _advance(self, item: _Active, out: Tensor) -> None:
+    def _advance(self, item: Active, out: Tensor) -> None:
         """Take the row, and say so where it ends a step."""
         trajectory = item.trajectory
         row = trajectory.rows[trajectory.position]
@@ -198,63 +198,58 @@ class Engine:
             item.steps_taken += 1
             item.job.tell(StepEvent(item.steps_taken, item.steps, item.t, self._preview(item)))
 
-    def _predict(self, group: list[_Active]) -> list[Tensor]:
-        """One network output for each of the group: guided, and mixed of its layers."""
-        x, t, text, guidance, extra = [], [], [], [], []
-        for item in group:
-            for c in item.conditionings:
-                for states in [c.cond] if c.uncond is None else [c.uncond, c.cond]:
-                    x.append(item.trajectory.x)
-                    t.append(item.trajectory.level.t)
-                    text.append(states)
-                    guidance.append(c.guidance_scale)
-                    if item.extra is not None:
-                        extra.append(item.extra)
-        out = self.model.predict(torch.cat(x), t, torch.cat(text), guidance, *([torch.cat(extra)] if extra else []))
-        rows = iter(torch.split(out, 1))  # each [1, C, h, w]
-        return [_mixed([_guided(c, rows) for c in item.conditionings], item.conditionings) for item in group]
-
-    def _after(self, item: _Active) -> None:
-        """Finish what is done."""
+    def _after(self, item: Active) -> None:
+        """Finish what is done: with the model here, without it on a thread of those that finish."""
         if item not in self._active or not item.trajectory.done:
             return
         try:
             if not bool(torch.isfinite(item.trajectory.x).all()):
                 raise EditFailed("the network's numbers are not finite; try dtype='float32'")
-            result = item.job.task.finish(self.model, item.trajectory)
+            rest = item.job.task.finish(self.model, item.trajectory)
         except Exception as e:
-            self._end(item, as_ours(e))
+            self._end(item, self._failure(e, item))
         else:
-            if not item.job.settle():
-                self._end(item, EditCancelled("cancelled after its last step"))
-                return
             self._active.remove(item)
-            item.job.set_result(result)
+            try:
+                self._finishers.submit(_deliver, item.job, rest)
+            except RuntimeError:  # the interpreter is ending, and its pools before our thread
+                _deliver(item.job, rest)
 
-    def _end(self, item: _Active, error: OverpaintError) -> None:
+    def _failure(self, e: Exception, item: Active) -> OverpaintError:
+        if not is_out_of_memory(e):
+            return as_ours(e)
+        h, w = (side * self.model.pixels_per_cell for side in item.trajectory.x.shape[-2:])
+        told = " ".join(str(e).split())
+        return EditFailed(f"not enough memory for an edit at {w}x{h}; a smaller size= needs less ({told:.200})")
+
+    def _end(self, item: Active, error: OverpaintError) -> None:
         self._active.remove(item)
         item.job.set_exception(error)
 
-    def _preview(self, item: _Active) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
+    def _preview(self, item: Active) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
         if not item.job.preview or item.trajectory.denoised is None:
             return None
         rgb = self.model.preview(item.trajectory.denoised)  # [h, w, 3]
         return (rgb * 255 + 0.5).to(torch.uint8).cpu().numpy()
 
 
-def _guided(c: Conditioning, rows: Iterator[Tensor]) -> Tensor:
-    """The next one or two of a call's rows as one output [1, C, h, w]."""
-    if c.uncond is None:
-        return next(rows)
-    uncond = next(rows)
-    return guide(next(rows), uncond, c.guidance_scale, c.rescale)
+def _smaller(group: list[Turn], e: Exception) -> list[list[Turn]]:
+    """A call that failed as smaller ones: each edit alone, or each window where memory was short; [] if it is one."""
+    if len(group) > 1:
+        return [[turn] for turn in group]
+    if is_out_of_memory(e) and len(group[0].windows) > 1:
+        return [[Turn(group[0].item, range(i, i + 1))] for i in group[0].windows]
+    return []
 
 
-def _mixed(outs: list[Tensor], conditionings: tuple[Conditioning, ...]) -> Tensor:
-    """Layers by their weights. D is linear in the output, so mixing outputs mixes D."""
-    if len(outs) == 1:
-        return outs[0]
-    mixed = torch.zeros_like(outs[0])
-    for c, out in zip(conditionings, outs, strict=True):
-        mixed = mixed + (out if c.weight is None else c.weight * out)
-    return mixed
+def _deliver(job: TaskJob, rest: Callable[[], Any]) -> None:
+    """End a job with what ``rest`` makes, unless it was cancelled meanwhile."""
+    try:
+        result = rest()
+    except Exception as e:
+        job.set_exception(as_ours(e))
+        return
+    if job.settle():
+        job.set_result(result)
+    else:
+        job.set_exception(EditCancelled("cancelled after its last step"))

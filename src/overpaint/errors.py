@@ -117,3 +117,11 @@ def as_ours(error: Exception) -> OverpaintError:
     failed = EditFailed(f"{type(error).__name__}: {error}")
     failed.__cause__ = error
     return failed
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether there was no room: PyTorch says so in several ways, by the device and the library it was in."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    words = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)

@@ -12,6 +12,7 @@ from torch import Tensor
 from overpaint.errors import EditCancelled
 from overpaint.model import DiffusionModel
 from overpaint.trajectory import Trajectory
+from overpaint.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -39,22 +40,24 @@ class Conditioning:
 class Started:
     """What a task hands the engine: the edit in flight, and its prompts: one, or one for each layer.
 
-    ``extra``: what an inpainting network is told in every row, [1, 5, h, w].
+    ``extra``: what an inpainting network is told in every row, [1, 5, h, w]. ``windows``: how the network sees a latent
+    that is too large to be seen at once; None: all of it.
     """
 
     trajectory: Trajectory
     conditionings: tuple[Conditioning, ...]
     extra: Tensor | None = None
+    windows: Windows | None = None
 
 
 class Task(Protocol):
-    """One piece of work. Both calls come from the engine's thread."""
+    """One piece of work. All that needs the model is done on the engine's thread."""
 
     def start(self, model: DiffusionModel) -> Started:
         """Encode words and picture, draw the start noise."""
 
-    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> Any:
-        """Make the result of a trajectory that is done."""
+    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> Callable[[], Any]:
+        """Decode a trajectory that is done. The rest, which makes the result, is called elsewhere, without a model."""
 
 
 @dataclass(frozen=True)

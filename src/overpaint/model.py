@@ -19,8 +19,9 @@ and text encoder see one row.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from hashlib import blake2b
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,8 @@ from overpaint.errors import EditFailed, ModelError
 from overpaint.fingerprint import Fingerprint
 from overpaint.levels import DiffusionNoise, Level
 from overpaint.model_codecs import Codec, PixelCodec, VaeCodec
+from overpaint.model_fused import fuse, triton_kernels
+from overpaint.model_graphs import CudaRecorder, Replayed, ReplayedLayer, Replays
 from overpaint.model_loading import (
     DeviceName,
     DtypeName,
@@ -43,10 +46,11 @@ from overpaint.model_loading import (
     training_noise,
     versions,
 )
-from overpaint.model_network import Network, network_of
+from overpaint.model_network import ConstantsApart, Network, Whole, network_of
 from overpaint.model_packing import pack
 from overpaint.model_words import ClipWords, NoWords, TextStates, Words
 from overpaint.newest import Newest
+from overpaint.uncollected import uncollected
 
 __all__ = ["DiffusionModel", "TextStates", "guide"]
 
@@ -56,6 +60,8 @@ _TEXTS_KEPT, _PICTURES_KEPT, _MOMENTS_KEPT = 32, 16, 512
 # On a GPU small batches are bound by the host, so a crowd shares one call.
 _CPU_ROWS = (2,)
 _GPU_ROWS = (2, 4, 8, 16)
+
+_VAE_REPLAYED = 2**19  # pixels, 724 x 724: an H100 takes 7.5 ms to decode 512 x 512, and the host 11 to ask for it
 
 
 class DiffusionModel:
@@ -81,20 +87,25 @@ class DiffusionModel:
         self.device: torch.device = unet.device
         self.dtype: torch.dtype = unet.dtype
         self.row_buckets = _CPU_ROWS if self.device.type == "cpu" else _GPU_ROWS
-        self._codec: Codec = PixelCodec() if parts.vae is None else VaeCodec(parts.vae, checkpoint.pixels_per_cell)
+        self._codec: Codec = PixelCodec()
+        if parts.vae is not None:
+            self._codec = VaeCodec(parts.vae, checkpoint.pixels_per_cell, self.card.largest_area)
         self.pixels_per_cell: int = self._codec.pixels_per_cell
         self.channels: int = self._codec.channels
         self.reads_text: bool = parts.text_encoder is not None
         self._words: Words = ClipWords(parts.text_encoder, parts.tokenizer) if self.reads_text else NoWords(self.device)
         self._texts: Newest[str, TextStates] = Newest(_TEXTS_KEPT)
-        self._pictures: Newest[bytes, tuple[Tensor, Tensor]] = Newest(_PICTURES_KEPT)
+        self._pictures: Newest[tuple[torch.Size, torch.dtype, bytes], tuple[Tensor, Tensor]] = Newest(_PICTURES_KEPT)
         self.takes_mask: bool = unet.config.in_channels == 2 * self.channels + 1
         self.guidance_embedded: bool = unet.config.get("time_cond_proj_dim") is not None
         self._clip_range = checkpoint.clip_range
         network = network_of(unet)
+        self._network: Network = network
+        self._kernels: str | None = None  # those between convolutions and products, where they are not PyTorch's
         if self.device.type == "cpu":
             pack(network)
-        self._network: Network = network
+        elif self.device.type == "cuda":
+            self._make_fast_on_cuda(network, parts.vae)
         self._moments: Newest[tuple[float, float], Tensor] = Newest(_MOMENTS_KEPT)
 
     @classmethod
@@ -112,16 +123,18 @@ class DiffusionModel:
 
         Args:
             device: "auto" takes CUDA, then Apple's MPS, then the CPU.
-            dtype: "auto" is float16 on CUDA and float32 elsewhere.
+            dtype: "auto" is float16 on CUDA; bfloat16 on a CPU that has it, if the model's card says that its pictures
+                stay the same (``bfloat16_psnr``); else float32.
             download: allow the network for a hub id that is not in the local cache.
 
         Raises:
             ModelError: saying what the folder is and what is missing.
         """
-        place, kind = device_of(device), dtype_of(dtype, device)
+        place = device_of(device)
         checkpoint = inspect(model, download=download)
+        kind = dtype_of(dtype, place, checkpoint.card)
         try:
-            with Fingerprint(checkpoint.folder, checkpoint.files) as fingerprint, quiet_libraries():
+            with uncollected(), Fingerprint(checkpoint.folder, checkpoint.files) as fingerprint, quiet_libraries():
                 parts = load_parts(checkpoint, kind, place)
                 loaded = cls(checkpoint, training_noise(checkpoint), parts, fingerprint.result())
                 loaded.encode_text("")  # shows that tokenizer and encoder fit; guided edits need this text anyway
@@ -131,6 +144,21 @@ class DiffusionModel:
         except Exception as e:  # the folder decides what the libraries do, and so what they raise
             raise ModelError(f"{checkpoint.folder} cannot be loaded: {' '.join(str(e).split()):.400}") from e
 
+    def _make_fast_on_cuda(self, network: ConstantsApart | Whole, vae: Any | None) -> None:
+        """Fewer passes over memory, and calls that cost the host one launch."""
+        if (kernels := triton_kernels(self.device)) is not None:
+            self._kernels = kernels.VERSION
+            for part in (network, vae):
+                if part is not None:
+                    fuse(part, kernels)
+        recorder = CudaRecorder(self.device)
+        self._network = Replayed(network, recorder)
+        if isinstance(self._words, ClipWords):
+            self._words.states = Replays(self._words.states, recorder)
+        if vae is not None:
+            vae.encoder = ReplayedLayer(vae.encoder, recorder, _VAE_REPLAYED)
+            vae.decoder = ReplayedLayer(vae.decoder, recorder, _VAE_REPLAYED // self.pixels_per_cell**2)
+
     @property
     def made_with(self) -> dict[str, str | int | list[int]]:
         """What decides bytes beside the model and the request: the machine, its settings and the libraries."""
@@ -139,8 +167,15 @@ class DiffusionModel:
             "dtype": str(self.dtype).removeprefix("torch."),
             "rows": list(self.row_buckets),
             "threads": torch.get_num_threads(),
+            **({} if self._kernels is None else {"kernels": self._kernels}),
             **versions(),
         }
+
+    def free_memory(self) -> None:
+        """Give back what is kept for later: after a call for which there was no room."""
+        self._pictures = Newest(_PICTURES_KEPT)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     # ---- words -------------------------------------------------------------------------------------------------------
 
@@ -161,14 +196,18 @@ class DiffusionModel:
 
         Those of the newest pictures are kept: a sweep, or a search for a strength, encodes its picture once.
         """
-        told = f"{tuple(pixels.shape)}{pixels.dtype}".encode()
-        key = blake2b(pixels.cpu().numpy().tobytes() + told).digest()
+        digest = sha256(pixels.cpu().contiguous().numpy().data).digest()  # which CPUs have instructions for
+        key = (pixels.shape, pixels.dtype, digest)
         return self._pictures.get(key, lambda: self._codec.encode(pixels.to(self.device)))  # [1, C, h, w] each
 
     @torch.inference_mode()
     def decode(self, z0: Tensor) -> Tensor:
         """Pixels [1, 3, H, W] in 0..1, float32, of a clean latent [1, C, h, w]."""
         return self._codec.decode(z0)
+
+    def vae_tiles(self, size: tuple[int, int]) -> int | None:
+        """The side in pixels of the tiles in which a picture of (width, height) is encoded and decoded; None: whole."""
+        return self._codec.tiles(size)
 
     @torch.inference_mode()
     def preview(self, z0: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 encode(pixels) -> mean, std of the latent of pixels [1, 3, H, W] in 0..1, each [1, C, h, w] float32
 decode(z0)     -> pixels [1, 3, H, W] in 0..1, float32, of a clean latent [1, C, h, w]
 preview(z0)    -> a small picture [h, w, 3] in 0..1
+tiles(size)    -> the side in pixels of the tiles that a picture of (width, height) is cut into; None: it is not cut
 """
 
 from typing import Any, Protocol
@@ -11,6 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from overpaint.errors import EditFailed
+from overpaint.windows import Windows
+
+# pixels: what a VAE needs grows with the area it sees, with the square of it where it has attention. It normalizes over
+# what it sees, so smaller tiles differ more from their neighbours: 512 shows lines
+TILE = 1024
 
 
 class Codec(Protocol):
@@ -24,6 +30,8 @@ class Codec(Protocol):
     def decode(self, z0: Tensor) -> Tensor: ...
 
     def preview(self, z0: Tensor) -> Tensor: ...
+
+    def tiles(self, size: tuple[int, int]) -> int | None: ...
 
 
 class PixelCodec:
@@ -43,24 +51,65 @@ class PixelCodec:
     def preview(self, z0: Tensor) -> Tensor:
         return self.decode(z0)[0].permute(1, 2, 0)  # [H, W, 3]
 
+    def tiles(self, size: tuple[int, int]) -> None:
+        """It is never cut."""
+
 
 class VaeCodec:
-    """diffusers' ``AutoencoderKL``, which sees one picture at a time."""
+    """diffusers' ``AutoencoderKL``, which sees one picture at a time, or one tile of a large one.
 
-    def __init__(self, vae: Any, pixels_per_cell: int) -> None:
+    Tiles overlap and fade into one another as the network's windows do. diffusers' own are of one size too, but the
+    last one is what is left over, and a strip of a few pixels is normalized by itself. Whether a picture is large
+    follows from its size alone: what is free now has no say in anybody's bytes.
+    """
+
+    def __init__(self, vae: Any, pixels_per_cell: int, largest_area: int) -> None:
         self.channels: int = vae.config.latent_channels
         self.pixels_per_cell = pixels_per_cell
         self._vae, self._dtype, self._device = vae, vae.dtype, vae.device
         self._scale: float = vae.config.scaling_factor
         self._shift: float = vae.config.shift_factor or 0.0
         self._latent_rgb: Tensor | None = None
+        self._largest_area = largest_area
+
+    def tiles(self, size: tuple[int, int]) -> int | None:
+        return TILE if size[0] * size[1] > self._largest_area and max(size) > TILE else None
 
     def encode(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled as the UNet wants it."""
+        height, width = pixels.shape[-2:]
+        if self.tiles((width, height)) is None:
+            return self._encode(pixels)
+        h, w = height // self.pixels_per_cell, width // self.pixels_per_cell
+        cells = self._cover(h, w)
+        places = cells.enlarged(self.pixels_per_cell)
+        mean, std = (pixels.new_zeros(1, self.channels, h, w, dtype=torch.float32) for _ in range(2))
+        for i in range(len(cells)):
+            for part, whole in zip(self._encode(places.crop(pixels, i)), (mean, std), strict=True):
+                cells.lay(part, i, whole)
+        return mean, std
+
+    def decode(self, z0: Tensor) -> Tensor:
+        h, w = z0.shape[-2:]
+        height, width = h * self.pixels_per_cell, w * self.pixels_per_cell
+        if self.tiles((width, height)) is None:
+            return self._decode(z0)
+        cells = self._cover(h, w)
+        places = cells.enlarged(self.pixels_per_cell)
+        pixels = z0.new_zeros(1, 3, height, width, dtype=torch.float32)
+        for i in range(len(cells)):
+            places.lay(self._decode(cells.crop(z0, i)), i, pixels)
+        return pixels
+
+    def _cover(self, h: int, w: int) -> Windows:
+        side = TILE // self.pixels_per_cell
+        return Windows.over((h, w), (min(h, side), min(w, side)), self._device)
+
+    def _encode(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         posterior = self._vae.encode(self._to_network(pixels * 2 - 1)).latent_dist
         return (posterior.mean.float() - self._shift) * self._scale, posterior.std.float() * self._scale
 
-    def decode(self, z0: Tensor) -> Tensor:
+    def _decode(self, z0: Tensor) -> Tensor:
         z = z0 / self._scale + self._shift
         y: Tensor = self._vae.decode(self._to_network(z)).sample.float()
         if not bool(torch.isfinite(y).all()) and self._dtype != torch.float32:

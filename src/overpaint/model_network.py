@@ -45,7 +45,8 @@ class Whole(nn.Module):
         return states
 
     def moment(self, t: float, guidance: float) -> Tensor:
-        return torch.tensor([[t, guidance]], dtype=torch.float32, device=self._unet.device)
+        # filled in where it is used: a tensor of Python numbers is a copy that the host waits for
+        return torch.stack([torch.full((1,), told, device=self._unet.device) for told in (t, guidance)], 1)
 
     def forward(self, x: Tensor, moments: Tensor, texts: Tensor) -> Tensor:
         told: dict[str, Any] = {"encoder_hidden_states": texts} if self._reads_text else {}

@@ -1,5 +1,6 @@
 """How a text becomes what a network reads: by CLIP, or not at all where the network reads no words."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,10 +23,11 @@ class Words(Protocol):
 
 
 class ClipWords:
-    """CLIP's tokenizer and text encoder, which sees one text at a time."""
+    """CLIP's tokenizer and text encoder, which sees one text at a time; ``states`` may be put on a faster way."""
 
     def __init__(self, text_encoder: Any, tokenizer: Any) -> None:
         self._text_encoder, self._tokenizer = text_encoder, tokenizer
+        self.states: Callable[[Tensor], Tensor] = lambda ids: text_encoder(ids)[0]  # [1, tokens, width]
 
     def encode(self, text: str) -> TextStates:
         # a tokenizer that states no length has an absurd one
@@ -34,8 +36,7 @@ class ClipWords:
         # verbose=False: what is too long is reported by us, by the words that fell off
         whole = self._tokenizer(text, truncation=False, verbose=False).input_ids
         dropped = self._tokenizer.decode(whole[limit - 1 : -1]).strip() if len(whole) > limit else ""
-        states = self._text_encoder(torch.tensor([ids], device=self._text_encoder.device))[0]  # [1, tokens, width]
-        return TextStates(states, dropped)
+        return TextStates(self.states(torch.tensor([ids], device=self._text_encoder.device)), dropped)
 
 
 class NoWords:

@@ -22,9 +22,11 @@ from overpaint.presets import advice, foreign_syntax, resolve
 from overpaint.recipe import Input, LayerTold, Makes, MapsTold
 from overpaint.request import EditRequest
 from overpaint.samplers import Row, rows_for
+from overpaint.windows import Windows, window_size
 
 ENLARGED = 1.5  # beyond this a result says that it was enlarged
-MAX_WORKING_PIXELS = 2048 * 2048
+MAX_WORKING_PIXELS = 64_000_000  # beyond largest_area in windows
+FINER = 0.3  # the strength at which windows redraw what is fine and agree on what is large
 MARKED = 0.5  # a change map from here on marks what `fill` fills
 _TASKS: dict[Makes, type[EditTask]] = {"edit": EditTask, "noised": NoisedTask}
 
@@ -59,6 +61,7 @@ def prepare(
     params = replace(params, size=_as_text(box))
     grid = Grid(part, inner_size(part, box), _round_up(box, model), model.pixels_per_cell)
     _check_working(grid.working)
+    windows = _windows(grid.working, model)
     levels, rows = _levels_and_rows(strength, params, model)
     canvas: Pixels | None = None
     weights: list[Pixels | None] = [None] * (1 + len(request.layers))
@@ -79,9 +82,10 @@ def prepare(
         told=told,
         inner=grid.inner,
         working_size=grid.working,
+        windows=windows if levels else None,
         levels=levels,
         rows=rows,
-        warnings=[*warnings, *_enlarged(params, strength, grid.inner, part)],
+        warnings=[*warnings, *_enlarged(params, strength, grid.inner, part), *_in_windows(windows, strength, model)],
         index=index,
     )
 
@@ -214,7 +218,17 @@ def _round_up(size: tuple[int, int], model: DiffusionModel) -> tuple[int, int]:
 def _check_working(size: tuple[int, int]) -> None:
     if size[0] * size[1] > MAX_WORKING_PIXELS:
         most = MAX_WORKING_PIXELS / 1e6
-        raise ParameterError("size", f"{_as_text(size)} is more than the {most:.1f} megapixels a model can work at")
+        raise ParameterError("size", f"{_as_text(size)} is more than the {most:.0f} megapixels that are worked at")
+
+
+def _windows(working: tuple[int, int], model: DiffusionModel) -> Windows | None:
+    """How the network sees what is too large for it to see at once; None where it is not."""
+    if working[0] * working[1] <= model.card.largest_area:
+        return None
+    cell = model.pixels_per_cell
+    shape = working[1] // cell, working[0] // cell
+    size = window_size(shape, model.card.native_size // cell, max(1, model.card.size_multiple // cell))
+    return Windows.over(shape, size, model.device)
 
 
 def _warnings(
@@ -240,6 +254,17 @@ def _enlarged(params: ResolvedParams, strength: float, inner: tuple[int, int], o
     if params.detail == 0 and strength < 1:
         cure = f"detail= gives the original's fine structure back, {cure}"
     return [f"worked at {_as_text(inner)} and enlarged {scale:.1f} times to {_as_text(output)}: {cure}"]
+
+
+def _in_windows(windows: Windows | None, strength: float, model: DiffusionModel) -> list[str]:
+    if windows is None or strength <= FINER:
+        return []
+    h, w = (side * model.pixels_per_cell for side in windows.size)
+    return [
+        f"worked in {len(windows)} windows of {w}x{h}, each painted by itself, so what the prompt names may show in "
+        "every one: name only what is true of all of them ('an oil painting'), or edit at the model's own size first, "
+        f"and the result of that in windows, with strength {FINER:g}"
+    ]
 
 
 def _as_text(size: tuple[int, int]) -> str:

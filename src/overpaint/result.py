@@ -27,7 +27,8 @@ class EditResult:
         t0: the timestep the edit started at; -1 for strength 0.
         signal: sqrt(alpha_bar) at t0: how much of the picture's amplitude was left under the noise. 0 at strength 1.
         steps_run: steps taken, of the ``params.steps`` that strength 1 takes.
-        network_calls: how often the network ran; Heun and DPM2 run it about twice a step.
+        network_calls: how often the network ran; Heun and DPM2 run it about twice a step. All windows of a large
+            picture count as one call.
         working_size: (width, height) the network worked at, padding included.
         seconds: from being submitted to being done.
         warnings: what is worth knowing about this result.

@@ -157,7 +157,12 @@ class Trajectory:
         return out if noise is None else out + form.C * noise
 
     def _draw(self) -> Tensor:
-        return draw_noise(self.x.shape, self.generator).to(self.x.device)
+        return _brought(draw_noise(self.x.shape, self.generator), self.x.device)
+
+
+def _brought(noise: Tensor, device: torch.device) -> Tensor:
+    """Noise where the latents are. From pinned memory a GPU fetches it by itself, and the host need not wait."""
+    return noise.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else noise.to(device)
 
 
 _PARALLEL = 1e-6  # the sine of an angle at which there is nothing to turn: the same seed twice

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from overpaint.cli import comparing, describing, edits, recipes, running, sheets, tables
+from overpaint.cli import comparing, describing, edits, measuring, recipes, running, sheets, tables
 from overpaint.cli.console import out
 from overpaint.cli.demo import demo
 from overpaint.version import __version__
@@ -31,6 +31,7 @@ for command in (
     tables.presets,
     tables.models,
     tables.tools,
+    measuring.precision,
     demo,
 ):
     app.command()(running.command(command))
@@ -55,4 +56,7 @@ def _common(
 def main() -> None:
     """Entry point of the ``overpaint`` command."""
     running.end_on_sigterm()
-    app()
+    try:
+        app()
+    except SystemExit as e:
+        running.end_quickly(e.code)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from overpaint.cli.console import err
 from overpaint.cli.options import Choice
+from overpaint.uncollected import uncollected
 
 if TYPE_CHECKING:
     from overpaint.editor import Editor
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def open_editor(choice: Choice) -> "Editor":
     """Load a model; a folder that is none is told before the seconds that importing torch takes."""
-    with err.status("loading the model ..."):
+    with err.status("loading the model ..."), uncollected():
         from overpaint.checkpoint import inspect
 
         inspect(choice.model, download=choice.download)

@@ -21,6 +21,10 @@ ModelOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 DtypeOption = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(help="CPU threads for the network; a result's bytes depend on them. Left out: PyTorch's own."),
+]
 DownloadOption = Annotated[bool, typer.Option("--download", help="Allow the network for a hub id not in the cache.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="For scripts: what is told, as JSON on standard output, an object a line.")
@@ -71,6 +75,7 @@ class Choice:
     device: str
     dtype: str
     download: bool
+    threads: int | None = None
 
 
 def with_model(command: Callable[..., None]) -> Callable[..., None]:
@@ -80,6 +85,7 @@ def with_model(command: Callable[..., None]) -> Callable[..., None]:
         "device": (DeviceOption, "auto"),
         "dtype": (DtypeOption, "auto"),
         "download": (DownloadOption, False),
+        "threads": (ThreadsOption, None),
     }
     return gathering("choice", options, Choice)(command)
 

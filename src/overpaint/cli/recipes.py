@@ -1,5 +1,6 @@
 """``overpaint recipe`` and ``overpaint redo``: how a picture was made, and made again."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,7 +82,7 @@ def redo(
     if image is not None and not overwrite and path.exists() and path.samefile(image):
         raise ParameterError("out", f"{path} is the input; name another output, or say --overwrite")
     report = Report(as_json, target)
-    choice = Choice(_model_of(one, model), device, dtype or _dtype_of(one, device), download)
+    choice = Choice(_model_of(one, model), device, dtype or _dtype_of(one, device), download, _threads_of(one))
     result = _again(one, image, wanted, choice)
     deliver(result, path, wish.suffix)
     report.wrote(path, result_line(result), **result_facts(result, image))
@@ -91,13 +92,8 @@ def redo(
 
 def _again(one: Recipe, image: Path | None, wanted: dict[str, Any], choice: Choice) -> "EditResult":
     with open_editor(choice) as editor:
-        import torch
-
         from overpaint.redo import request_of
 
-        threads = one.made_with.get("threads")
-        if isinstance(threads, int) and 0 < threads <= torch.get_num_threads():
-            torch.set_num_threads(threads)  # another number gives other bytes
         with progress_of(1) as bar:
             for outcome in editor.edit_many(
                 [request_of(one, None if image is None else str(image), **wanted)], on_step=bar.step
@@ -133,6 +129,12 @@ def _model_of(one: Recipe, asked: str | None) -> str:
 def _dtype_of(one: Recipe, device: str) -> str:
     told = one.made_with.get("dtype")
     return str(told) if told in ("float32", "float16", "bfloat16") and device in ("auto", "cpu") else "auto"
+
+
+def _threads_of(one: Recipe) -> int | None:
+    """Those of the recipe, another number gives other bytes; None where there are not so many here."""
+    told = one.made_with.get("threads")
+    return told if isinstance(told, int) and 1 <= told <= (os.cpu_count() or 1) else None
 
 
 def _compared(one: Recipe, result: "EditResult", file: Path, comparable: bool) -> list[str]:
