@@ -116,3 +116,14 @@ def test_large_convolutions_are_not_copied(monkeypatch: pytest.MonkeyPatch) -> N
     network = nn.Sequential(nn.Conv2d(8, 8, 3), nn.Linear(8, 8)).requires_grad_(False)
     model_packing.pack(network)
     assert isinstance(network[0], nn.Conv2d)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_what_onednn_does_not_take_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
+    """PyTorch works in half precision on CPUs on which oneDNN refuses to pack it."""
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    name = str(dtype).removeprefix("torch.")
+    model = DiffusionModel.load("embedded", device="cpu", dtype=name)  # type: ignore[arg-type]
+    assert isinstance(model._network, ConstantsApart)
+    assert not any(isinstance(m, PackedConv2d | PackedLinear) for m in model._network.modules())
+    assert ours(model, latents(model, 8, 8)).isfinite().all()

@@ -25,6 +25,8 @@ def pack(network: nn.Module) -> None:
     convolutions = [m for m in layers.values() if isinstance(m, nn.Conv2d)]
     small = sum(m.weight.nbytes for m in convolutions) <= MOST_BYTES
     for name, layer in layers.items():
+        if isinstance(layer, nn.Linear | nn.Conv2d) and not _takes(layer.weight.dtype):
+            continue
         if isinstance(layer, nn.Linear):
             network.set_submodule(name, PackedLinear(layer))
         elif isinstance(layer, nn.Conv2d) and small and layer.padding_mode == "zeros":
@@ -35,6 +37,13 @@ def _can_pack() -> bool:
     avx = torch.backends.cpu.get_cpu_capability().startswith("AVX")
     onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return avx and onednn and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+
+
+def _takes(dtype: torch.dtype) -> bool:
+    """Whether oneDNN packs weights of this type here: in half precision it asks more of the CPU than PyTorch."""
+    if dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return dtype == torch.float32
 
 
 class PackedConv2d(nn.Module):
