@@ -3,6 +3,7 @@
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it: no test may reach for the network
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # where other processes want the cores too, spinning threads crawl
 
 import shutil
 from collections.abc import Iterator

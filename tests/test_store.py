@@ -21,7 +21,7 @@ from conftest import ROOT
 from postgres import Postgres
 from sqlalchemy import update
 
-from overpaint.errors import KeyReusedError, ParameterError, QueueFullError, StoreError, StoreFullError
+from overpaint.errors import FolderInUseError, KeyReusedError, ParameterError, QueueFullError, StoreError, StoreFullError
 from overpaint.params import EditParams
 from overpaint.server.database import LAYOUT, totals
 from overpaint.server.files import Files
@@ -36,6 +36,7 @@ from overpaint.server.records import (
     Made,
     PictureRecord,
     State,
+    new_id,
 )
 from overpaint.server.store import Store
 
@@ -88,20 +89,33 @@ def test_a_job_comes_back_as_it_went_in(store: Store, clock: Clock) -> None:
     asked = Asked.of(
         params,
         image="0" * 64,
-        change_map="1" * 64,
+        map="1" * 64,
+        mask="3" * 64,
+        tools=("grow:8", "invert"),
+        soft=True,
         layers=(AskedLayer("2" * 64, "snow", 0.3), AskedLayer("1" * 64, "ice", negative_prompt="\udc80 and \0")),
-        makes="noised",
         format="webp",
+        fidelity=True,
     )
-    sent = job(asked=asked, owner="alice", cost=LARGEST, priority=-3, deadline=2e9 + 0.5, key="k", fingerprint="f")
+    sent = job(asked=asked, owner="alice", cost=LARGEST, sweep="5" * 32, deadline=2e9 + 0.5, key="k", fingerprint="f")
     stored = store.add(sent)
     assert stored == replace(sent, number=1, created=clock.now)
     assert store.get(sent.id, "alice") == store.job(sent.id) == stored
     assert stored.asked.edit_params() == params
-    assert asked.digests == store.digests() == {c * 64 for c in "012"}
+    assert asked.digests == store.digests() == {c * 64 for c in "0123"}
     assert store.get(sent.id, "") is None
     assert store.get(sent.id, "bob") is None
     assert store.job("no such") is None
+
+
+def test_one_server_works_with_a_postgresql(postgres_url: str) -> None:
+    with Store(postgres_url) as first, Store(postgres_url) as second:
+        first.hold()
+        first.hold()
+        with pytest.raises(FolderInUseError, match="another server works with postgresql"):
+            second.hold()
+        first.close()
+        second.hold()
 
 
 @BOTH
@@ -179,31 +193,45 @@ def test_who_may_cancel_what(store: Store) -> None:
 
 @BOTH
 def test_the_queue_is_bounded_and_in_order(store: Store) -> None:
-    ids = [store.add(job(owner="alice", priority=p), room=4, room_of_owner=3).id for p in (0, 5, 0)]
+    ids = [store.add(job(owner="alice"), room=4, room_of_owner=3).id for _ in range(3)]
     with pytest.raises(QueueFullError, match="3 jobs of yours are waiting") as full:
         store.add(job(owner="alice"), room=4, room_of_owner=3)
     assert full.value.of_owner
-    ids.append(store.add(job(owner="bob", priority=5), room=4, room_of_owner=3).id)
+    ids.append(store.add(job(owner="bob"), room=4, room_of_owner=3).id)
     with pytest.raises(QueueFullError, match="4 jobs are waiting already") as full:
         store.add(job(owner="carol"), room=4, room_of_owner=3)
     assert not full.value.of_owner
     assert store.counts().accepted == 4
 
-    order = [ids[1], ids[3], ids[0], ids[2]]
-    assert [record.id for record in store.queued()] == order
-    assert [store.place(id) for id in order] == [1, 2, 3, 4]
-    store.claim(order[0])
-    assert [store.place(id) for id in order] == [None, 1, 2, 3]
-    assert store.place("no such") is None
+    assert [record.id for record in store.queued()] == ids
+    store.claim(ids[0])
     store.add(job(owner="carol"), room=4, room_of_owner=3)
+
+
+@BOTH
+def test_a_sweep_is_stored_whole_or_not_at_all(store: Store) -> None:
+    def sweep(key: str | None = None, fingerprint: str = "f") -> list[JobRecord]:
+        id = new_id()
+        first = job(owner="alice", sweep=id, key=key, fingerprint=fingerprint)
+        return [first, *(job(owner="alice", sweep=id) for _ in range(2))]
+
+    stored = store.add_all(sweep("k"), room=3, room_of_owner=3)
+    assert [record.number for record in stored] == [1, 2, 3]
+    assert store.sweep(stored[0].sweep or "", "alice") == stored
+    assert store.sweep(stored[0].sweep or "", "bob") == []
+    assert store.add_all(sweep("k")) == stored  # the key is known
+    with pytest.raises(KeyReusedError):
+        store.add_all(sweep("k", "g"))
+    for rooms in ({"room": 5}, {"room_of_owner": 5}):
+        with pytest.raises(QueueFullError, match="3 jobs"):
+            store.add_all(sweep(), **rooms)
+    assert store.counts().accepted == 3
 
 
 @BOTH
 def test_a_long_queue_is_read_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("overpaint.server.store._PAGE", 10)
-    rng = random.Random(3)
-    added = [store.add(job(priority=rng.randrange(3))) for _ in range(40)]
-    wanted = sorted(added, key=lambda record: (-record.priority, record.number))
+    wanted = [store.add(job()) for _ in range(40)]
     assert list(store.queued()) == wanted
     seen = []
     for record in store.queued():  # and while it is worked on

@@ -63,10 +63,10 @@ class Machine(RuleBasedStateMachine):
         self.jobs[id] = replace(job, **after)
         return True
 
-    @rule(owner=OWNERS, key=st.sampled_from([None, "a", "b"]), print=st.sampled_from("xy"), priority=st.integers(0, 1))
-    def submit(self, owner: str, key: str | None, print: str, priority: int) -> None:
+    @rule(owner=OWNERS, key=st.sampled_from([None, "a", "b"]), print=st.sampled_from("xy"))
+    def submit(self, owner: str, key: str | None, print: str) -> None:
         asked = Asked({"seed": len(self.ids)}, image=f"{len(self.ids) % 3}" * 64)
-        sent = JobRecord(asked=asked, owner=owner, key=key, fingerprint=print, priority=priority)
+        sent = JobRecord(asked=asked, owner=owner, key=key, fingerprint=print)
         known = [j for j in self.jobs.values() if key is not None and (j.owner, j.key) == (owner, key)]
         waiting = sum(j.state == "queued" for j in self.jobs.values())
         try:
@@ -190,10 +190,8 @@ class Machine(RuleBasedStateMachine):
         counts = self.store.counts()
         assert counts == Counts(len(self.ids), **now, **ended)
         assert counts.adds_up
-        queue = sorted((j for j in jobs if j.state == "queued"), key=lambda j: (-j.priority, j.number))
+        queue = sorted((j for j in jobs if j.state == "queued"), key=lambda j: j.number)
         assert list(self.store.queued()) == queue
-        if queue:
-            assert self.store.place(queue[-1].id) == len(queue)
         assert self.store.digests() == {d for j in jobs for d in j.asked.digests}
         assert self.store.unfinished() == {j.id for j in jobs if j.state not in ENDED}
 

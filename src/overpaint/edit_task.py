@@ -196,13 +196,23 @@ class EditTask:
             parts["vae_tiles"] = side
         return parts
 
+    def work(self, model: DiffusionModel) -> int:
+        """Network rows times the pixels of each: what the network does for this edit."""
+        w, h = self.working_size
+        area = w * h
+        if self.windows is not None:
+            rows, columns = self.windows.size
+            area = len(self.windows) * rows * columns * model.pixels_per_cell**2
+        rows_a_call = sum(2 if _is_guided(prompt, model) else 1 for prompt in self.prompts)
+        return len(self.rows) * self._passes * rows_a_call * area
+
     @property
     def _passes(self) -> int:
         """How often it all is done: from pure noise once, since nothing of a last result would be left."""
         return 1 if self.canvas is None else self.params.repeat
 
     def _conditioning(self, model: DiffusionModel, prompt: Prompt) -> Conditioning:
-        guided = prompt.guidance_scale != 1 and not model.guidance_embedded and model.reads_text
+        guided = _is_guided(prompt, model)
         states = []
         for name, text in (("prompt", prompt.text), ("negative_prompt", prompt.negative if guided else None)):
             if text is None:
@@ -227,6 +237,11 @@ class NoisedTask(EditTask):
         started = super().start(model)
         self.rows, self.params = [], replace(self.params, detail=0.0, match=0.0, repeat=1)
         return Started(Trajectory([], started.trajectory.x, started.trajectory.generator), started.conditionings)
+
+
+def _is_guided(prompt: Prompt, model: DiffusionModel) -> bool:
+    """Whether it takes two rows a call, for and against."""
+    return prompt.guidance_scale != 1 and not model.guidance_embedded and model.reads_text
 
 
 def signal_of(strength: float, levels: Sequence[Level]) -> float:

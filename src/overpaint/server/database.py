@@ -40,13 +40,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from overpaint.errors import StoreError, StoreFullError
+from overpaint.errors import FolderInUseError, StoreError, StoreFullError
 from overpaint.server.records import STATES
 
 LAYOUT = 1  # of the tables and of the JSON in them; another one is refused
 _PATIENCE = 10  # seconds that a writer waits for another process's transaction, and a connection for PostgreSQL
 _CONNECTIONS = 8
 _OPENING = 0x6F76657270616E74  # the name of PostgreSQL's lock for making the tables
+_SERVING = 0x6F76657273657276  # and of the one that a server holds
 _POSTGRES_FULL = "53100"  # disk_full
 
 _all = MetaData()
@@ -77,7 +78,7 @@ jobs = Table(
     Column("finished", Float(53), index=True),
     Column("deadline", Float(53)),
     Column("cost", BigInteger, nullable=False),
-    Column("priority", Integer, nullable=False),
+    Column("sweep", String(32)),
     Column("attempts", Integer, nullable=False),
     Column("cancel_asked", Boolean, nullable=False),
     Column("key", String(255)),
@@ -89,7 +90,8 @@ jobs = Table(
     CheckConstraint("(finished IS NULL) = (state IN ('queued', 'running'))"),
     CheckConstraint("(failure IS NOT NULL) = (state = 'failed')"),
     CheckConstraint("(made IS NOT NULL) = (state = 'done')"),
-    Index("overpaint_jobs_waiting", "state", "priority", "number"),
+    Index("overpaint_jobs_waiting", "state", "number"),
+    Index("overpaint_jobs_of_sweep", "sweep", "number"),
     Index("overpaint_jobs_of_owner", "owner", "number"),
 )
 
@@ -124,6 +126,7 @@ class Database:
         url = _url(where)
         self.name = url.render_as_string(hide_password=True)
         self._engine = _engine(url)
+        self._held: Connection | None = None
         self._writer = self._engine.execution_options(writes=True)
         # SQLite has one writer at a time: threads wait here, where they are woken at once, not in its polling
         self._turn: AbstractContextManager[Any] = threading.Lock() if url.drivername == "sqlite" else nullcontext()
@@ -146,7 +149,22 @@ class Database:
         with _our_errors(self.name), self._turn, self._writer.begin() as c:
             yield c
 
+    def hold(self) -> None:
+        """Keep other servers out of a PostgreSQL until it is closed; a SQLite file is in a folder that is held."""
+        if self._engine.dialect.name != "postgresql" or self._held is not None:
+            return
+        with _our_errors(self.name):
+            c = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            if not c.execute(text("SELECT pg_try_advisory_lock(:name)"), {"name": _SERVING}).scalar_one():
+                c.close()
+                raise FolderInUseError(f"another server works with {self.name}; give this one a database of its own")
+            self._held = c
+
     def close(self) -> None:
+        if self._held is not None:
+            self._held.invalidate()  # ends its session, and with it the lock
+            self._held.close()
+            self._held = None
         self._engine.dispose()
 
 

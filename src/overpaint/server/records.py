@@ -13,7 +13,6 @@ from typing import Any, Literal, get_args
 
 from overpaint.errors import ParameterError
 from overpaint.params import EditParams, reject_unknown, specs
-from overpaint.recipe import Makes
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
@@ -53,17 +52,23 @@ class Asked:
     Attributes:
         params: the fields of ``EditParams`` that are not None, with all seeds drawn: a job that runs again after a
             crash must come to the same bytes.
-        image, change_map: SHA-256 of the files' bytes, by which ``Files`` keeps them.
-        makes: as in ``EditRequest``.
+        image, map, mask, scribble, changed_from: SHA-256 of the files' bytes, by which ``Files`` keeps them; what they
+            mean stands in ``marks.Marks``, as for ``soft`` and ``tools``.
         format: of the result.
+        fidelity: whether what the result keeps of the picture is measured and told with it.
     """
 
     params: Mapping[str, Any]
     image: str | None = None
-    change_map: str | None = None
+    map: str | None = None
+    mask: str | None = None
+    soft: bool = False
+    tools: tuple[str, ...] = ()
+    scribble: str | None = None
+    changed_from: str | None = None
     layers: tuple[AskedLayer, ...] = ()
-    makes: Makes = "edit"
     format: FormatName = "png"
+    fidelity: bool = False
 
     def __post_init__(self) -> None:
         if self.params.get("seed", -1) == -1 or str(self.params.get("variation", "")).startswith("-1,"):
@@ -84,7 +89,8 @@ class Asked:
     @property
     def digests(self) -> frozenset[str]:
         """The files that it takes to make it."""
-        return frozenset(d for d in (self.image, self.change_map, *(layer.map for layer in self.layers)) if d)
+        own = (self.image, self.map, self.mask, self.scribble, self.changed_from)
+        return frozenset(d for d in (*own, *(layer.map for layer in self.layers)) if d)
 
     def to_json(self) -> str:
         return dump({**asdict(self), "params": dict(self.params)})
@@ -92,7 +98,8 @@ class Asked:
     @classmethod
     def from_json(cls, text: str) -> "Asked":
         told = json.loads(text)
-        return cls(**{**told, "layers": tuple(AskedLayer(**layer) for layer in told["layers"])})
+        layers = tuple(AskedLayer(**layer) for layer in told["layers"])
+        return cls(**{**told, "layers": layers, "tools": tuple(told["tools"])})
 
 
 @dataclass(frozen=True)
@@ -128,8 +135,8 @@ class JobRecord:
         owner: name or hash of the API key it came with; "" where none is needed.
         number: its place in the order of arrival, given by the store.
         created, started, finished, deadline: seconds UTC; finished is there if and only if the job has ended.
-        cost: rows x pixels, as admission counts.
-        priority: higher goes first.
+        cost: network rows x pixels, as ``work`` counts.
+        sweep: what jobs that were asked for together have in common.
         attempts: how often it was interrupted while it ran.
         cancel_asked: its owner wishes that it ends; while it runs, the runner sees to that.
         key: the idempotency key it came with.
@@ -147,7 +154,7 @@ class JobRecord:
     finished: float | None = None
     deadline: float | None = None
     cost: int = 0
-    priority: int = 0
+    sweep: str | None = None
     attempts: int = 0
     cancel_asked: bool = False
     key: str | None = None

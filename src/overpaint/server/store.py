@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, delete, func, insert, or_, select, union, update
+from sqlalchemy import Connection, Row, Select, case, delete, func, insert, select, union, update
 
 from overpaint.errors import KeyReusedError, QueueFullError, StoreError
 from overpaint.server.database import Database, inputs, jobs, pictures, totals
@@ -55,6 +55,10 @@ class Store:
         self._clock = clock
         self._database = Database(where)
 
+    def hold(self) -> None:
+        """Be the only server that works with this store. Raises ``FolderInUseError`` where another one does."""
+        self._database.hold()
+
     def close(self) -> None:
         self._database.close()
 
@@ -67,38 +71,45 @@ class Store:
     # -- jobs in
 
     def add(self, record: JobRecord, *, room: int | None = None, room_of_owner: int | None = None) -> JobRecord:
-        """Store a job; when this returns it is on the disk.
+        """Store one job: ``add_all`` of it alone."""
+        return self.add_all([record], room=room, room_of_owner=room_of_owner)[0]
+
+    def add_all(
+        self, records: Sequence[JobRecord], *, room: int | None = None, room_of_owner: int | None = None
+    ) -> list[JobRecord]:
+        """Store one owner's jobs, all or none; when this returns they are on the disk.
 
         Args:
-            record: ``number``, ``created`` and ``state`` are the store's.
+            records: ``number``, ``created`` and ``state`` are the store's. An idempotency key stands on the first.
             room, room_of_owner: how many jobs may wait, of everybody and of this owner; None for any number.
 
         Returns:
-            The job as it is stored; where the owner's idempotency key is known, the job it came with.
+            The jobs as they are stored; where the owner's idempotency key is known, those it came with.
 
         Raises:
             QueueFullError: nothing was stored.
             KeyReusedError: the key is known, and came with another request.
         """
+        first, more = records[0], len(records) - 1
         with self._database.writing() as c:
             accepted: int = c.execute(select(totals.c.accepted).with_for_update()).scalar_one()
-            if record.key is not None:
-                known = c.execute(select(jobs).where(jobs.c.owner == record.owner, jobs.c.key == record.key)).first()
-                if known is not None:
-                    if known.fingerprint != record.fingerprint:
-                        raise KeyReusedError("this idempotency key came with another request before")
-                    return _job(known)
+            if first.key is not None and (known := _known(c, first)):
+                return known
             waiting = select(func.count()).where(jobs.c.state == "queued")
-            if room is not None and (n := c.execute(waiting).scalar_one()) >= room:
+            if room is not None and (n := c.execute(waiting).scalar_one()) + more >= room:
                 raise QueueFullError(n, of_owner=False)
-            theirs = waiting.where(jobs.c.owner == record.owner)
-            if room_of_owner is not None and (n := c.execute(theirs).scalar_one()) >= room_of_owner:
+            theirs = waiting.where(jobs.c.owner == first.owner)
+            if room_of_owner is not None and (n := c.execute(theirs).scalar_one()) + more >= room_of_owner:
                 raise QueueFullError(n, of_owner=True)
-            stored = replace(record, state="queued", number=accepted + 1, created=self._clock())
-            c.execute(update(totals).values(accepted=accepted + 1))
-            c.execute(insert(jobs).values(**_row(stored)))
-            if digests := sorted(record.asked.digests):
-                c.execute(insert(inputs), [{"job": record.id, "digest": digest} for digest in digests])
+            now = self._clock()
+            stored = [
+                replace(record, state="queued", number=accepted + i, created=now) for i, record in enumerate(records, 1)
+            ]
+            c.execute(update(totals).values(accepted=accepted + len(stored)))
+            c.execute(insert(jobs), [_row(job) for job in stored])
+            needed = [{"job": job.id, "digest": digest} for job in stored for digest in sorted(job.asked.digests)]
+            if needed:
+                c.execute(insert(inputs), needed)
         return stored
 
     # -- transitions; each says whether this call made it
@@ -189,11 +200,16 @@ class Store:
         with self._database.reading() as c:
             return [_job(row) for row in c.execute(wanted)]
 
+    def sweep(self, id: str, owner: str) -> list[JobRecord]:
+        """The owner's jobs that were asked for together, in their order; [] if there is no such sweep."""
+        wanted = select(jobs).where(jobs.c.sweep == id, jobs.c.owner == owner).order_by(jobs.c.number)
+        with self._database.reading() as c:
+            return [_job(row) for row in c.execute(wanted)]
+
     def queued(self) -> Iterator[JobRecord]:
-        """The jobs that wait, in the queue's order: by priority, then as they came. Read in pages: what is claimed,
-        added or cancelled meanwhile may still be among them, or not yet."""
-        wanted = select(jobs).where(jobs.c.state == "queued")
-        wanted = wanted.order_by(jobs.c.priority.desc(), jobs.c.number).limit(_PAGE)
+        """The jobs that wait, as they came. Read in pages: what is claimed, added or cancelled meanwhile may still be
+        among them, or not yet."""
+        wanted = select(jobs).where(jobs.c.state == "queued").order_by(jobs.c.number).limit(_PAGE)
         page = wanted
         while True:
             with self._database.reading() as c:
@@ -201,23 +217,7 @@ class Store:
             yield from found
             if len(found) < _PAGE:
                 return
-            last = found[-1]
-            same = and_(jobs.c.priority == last.priority, jobs.c.number > last.number)
-            page = wanted.where(or_(jobs.c.priority < last.priority, same))
-
-    def place(self, id: str) -> int | None:
-        """A waiting job's place in the queue's order, 1 for the first; None for one that does not wait."""
-        mine = jobs.alias()
-        ahead = or_(
-            jobs.c.priority > mine.c.priority,
-            and_(jobs.c.priority == mine.c.priority, jobs.c.number <= mine.c.number),  # itself too
-        )
-        there = select(func.count()).select_from(mine).join(jobs, ahead)
-        with self._database.reading() as c:
-            place: int = c.execute(
-                there.where(mine.c.id == id, mine.c.state == "queued", jobs.c.state == "queued")
-            ).scalar_one()
-        return place or None
+            page = wanted.where(jobs.c.number > found[-1].number)
 
     def counts(self) -> Counts:
         """All jobs by state, at one instant."""
@@ -282,6 +282,18 @@ class Store:
         with self._database.reading() as c:
             row = c.execute(wanted).first()
         return None if row is None else _job(row)
+
+
+def _known(c: Connection, record: JobRecord) -> list[JobRecord]:
+    """The jobs that an idempotency key came with before."""
+    row = c.execute(select(jobs).where(jobs.c.owner == record.owner, jobs.c.key == record.key)).first()
+    if row is None:
+        return []
+    if row.fingerprint != record.fingerprint:
+        raise KeyReusedError("this idempotency key came with another request before")
+    if row.sweep is None:
+        return [_job(row)]
+    return [_job(r) for r in c.execute(select(jobs).where(jobs.c.sweep == row.sweep).order_by(jobs.c.number))]
 
 
 def _row(job: JobRecord) -> dict[str, Any]:
