@@ -103,7 +103,10 @@ FORGED: dict[str, tuple[dict[str, Any], int]] = {
     "many notes": ({"notes": [""] * 101}, 18),
     "unknown error": ({"answer": "error", "type": "KeyboardInterrupt", "text": "x"}, 0),
     "private error": ({"answer": "error", "type": "__class__", "text": "x"}, 0),
-    "error without text": ({"answer": "error", "type": "ImageError", "text": None}, 0),
+    "error without text": ({"answer": "error", "type": "ImageError", "text": None, "kind": "format"}, 0),
+    "error without a kind": ({"answer": "error", "type": "ImageError", "text": "x"}, 0),
+    "error of an unknown kind": ({"answer": "error", "type": "ImageError", "text": "x", "kind": "fine"}, 0),
+    "kind no text": ({"answer": "error", "type": "ImageError", "text": "x", "kind": ["format"]}, 0),
 }
 
 

@@ -164,3 +164,17 @@ def test_what_is_wrong_with_a_map_is_told(here: Path, args: tuple[str, ...], cod
     assert done.exit_code == code, done.output
     assert words in " ".join(done.output.split())
     assert not (here / "out.png").exists()
+
+
+def test_notes_on_a_map_are_told_once_and_before_what_is_wrong(here: Path) -> None:
+    grey(np.ones((24, 32), np.float32), "small.png")
+    note = "note: map: it is 32x24, the picture 64x48: it is resized"
+    for more, code, after in ((("--tool", "paint:4"), 2, "is unknown"), (("--layer", "small.png"), 2, "must be MAP")):
+        done = run("edit", "in.png", "x", "-o", "out.png", "--map", "small.png", *more, *QUICK)
+        said = " ".join(done.output.split())
+        assert done.exit_code == code
+        assert said.count(note) == 1
+        assert said.index(note) < said.index(after)
+    done = run("edit", "in.png", "x", "-o", "out.png", "--map", "small.png", *QUICK)
+    assert done.exit_code == 0
+    assert " ".join(done.output.split()).count(note) == 1

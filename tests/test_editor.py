@@ -1,6 +1,7 @@
 """The library as its users call it."""
 
 import inspect
+import json
 import time
 from collections.abc import Iterator
 from io import BytesIO
@@ -22,6 +23,7 @@ from overpaint import (
     decode,
     images,
 )
+from overpaint.cli.console import result_facts
 from overpaint.params import SEED_MAX, specs
 
 PICTURE = random_picture(64, 64)
@@ -66,6 +68,27 @@ def test_result_reports_what_was_decided(editor: Editor) -> None:
     assert np.array_equal(result.pixels, again.pixels)
     assert result.model == "embedded"
     assert result._repr_png_().startswith(b"\x89PNG")
+
+
+def test_facts_are_json_for_scripts(editor: Editor) -> None:
+    result = editor.edit(random_picture(90, 40), "a lake", strength=0.3, **QUICK)
+    facts = json.loads(json.dumps(result.facts()))
+    assert facts["recipe"] == json.loads(json.dumps(result.recipe.as_dict(numbers=False)))
+    del facts["recipe"]
+    assert facts == {
+        "width": 90,
+        "height": 40,
+        "seed": 3,
+        "t0": 299,
+        "signal": result.signal,
+        "steps_run": result.steps_run,
+        "network_calls": result.network_calls,
+        "seconds": round(result.seconds, 3),
+        "goal": None,
+        "warnings": list(result.warnings),
+    }
+    assert result_facts(result, None) == result.facts()
+    assert result_facts(result, Path("a.png")) == {"input": "a.png", **result.facts()}
 
 
 def test_edit_takes_every_field_default_none() -> None:
@@ -240,7 +263,12 @@ def test_working_size_has_a_limit(editor: Editor) -> None:
 
 def test_context_manager_and_paths(tmp_path: Path) -> None:
     with Editor(device="cpu") as own:
+        assert own.alive
+        told: list[int] = []
+        own.watch(lambda rows, capacity, seconds: told.append(rows))
         result = own.edit(str(EXAMPLES / "castle.jpg"), "a castle", strength=0.1, **QUICK)
+    assert not own.alive
+    assert told == [2] * result.network_calls
     result.save(tmp_path / "out.png")
     assert np.array_equal(decode.load(tmp_path / "out.png").pixels, result.pixels)
     own.close()

@@ -1,5 +1,6 @@
 """The engine: the same bytes in any company, one policy, failures that stay with their owner, cancel, events."""
 
+import queue
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from overpaint.edit_task import EditTask
 from overpaint.editor import Editor
 from overpaint.engine import MAX_ACTIVE, Engine
 from overpaint.errors import EditCancelled, EditFailed
-from overpaint.job import EditJob, StepEvent, TaskJob
+from overpaint.job import EditJob, Started, StepEvent, TaskJob
 from overpaint.model import DiffusionModel
 from overpaint.prepare import prepare
 from overpaint.request import EditRequest
@@ -99,6 +100,16 @@ def test_events_tell_every_step_and_preview(editor: Editor) -> None:
     assert [e.t for e in events] == [499, 374, 249, 124]
     assert all(e.steps == 4 and e.preview is not None and e.preview.shape == (8, 8, 3) for e in events)
     assert list(job.events()) == events  # who listens late gets them all
+
+
+def test_previews_can_be_turned_on_and_off_on_the_way(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
+    predict, go = editor.model.predict, threading.Event()
+    monkeypatch.setattr(editor.model, "predict", lambda *args: go.wait(60) and predict(*args))
+    job = editor.submit(EditRequest(PICTURE, "a lake", strength=1.0, steps=8, seed=1, size="input"))
+    wanted = {2: True, 5: False}
+    job.listen(lambda event: setattr(job, "preview", wanted.get(event.step, job.preview)))
+    go.set()
+    assert [event.step for event in job.events() if event.preview is not None] == [3, 4, 5]
 
 
 def test_a_step_of_heun_is_one_event(editor: Editor) -> None:
@@ -337,3 +348,123 @@ def test_an_editor_collected_while_it_finishes_ends_all_the_same(model: Diffusio
     job.add_done_callback(lambda _: [engine.close(), ended.set()])
     assert ended.wait(60)
     assert engine._ended.wait(60)
+
+
+# ---- what is told of the engine itself -------------------------------------------------------------------------------
+
+
+def test_whoever_watches_hears_of_every_row(model: DiffusionModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every call that did not fail, once: all that edits took of the network, and no more than it has room for."""
+    predict = model.predict
+    asked: list[int] = []
+    failed: list[int] = []
+
+    def troubled(x: torch.Tensor, t: Sequence[float], *rest: Any) -> torch.Tensor:
+        asked.append(len(x))
+        if len(set(t)) > 1 and len(asked) % 3 == 0:  # of several edits
+            failed.append(len(x))
+            raise RuntimeError("boom")
+        return predict(x, t, *rest)
+
+    monkeypatch.setattr(model, "predict", troubled)
+    told: list[tuple[int, int, float]] = []
+    others: list[int] = []
+    with Engine(lambda: model) as engine:
+        engine.watch(lambda *call: told.append(call))
+        engine.watch(lambda rows, capacity, seconds: others.append(rows))
+        requests = companions(5, 12)
+        jobs = engine.submit_all([prepare(request, model) for request in requests])
+        results = [job.result() for job in jobs]
+    rows = [r.network_calls * (1 if r.params.guidance_scale == 1 else 2) for r in results]
+    assert sum(n for n, _, _ in told) == sum(rows) == sum(others)
+    assert len(told) == len(asked) - len(failed)
+    assert {capacity for _, capacity, _ in told} == {model.row_buckets[-1]} == {max(n for n, _, _ in told)}
+    assert all(seconds > 0 for _, _, seconds in told)
+    assert failed
+
+
+class Death(BaseException):
+    """What no ``except Exception`` holds up."""
+
+
+@pytest.fixture
+def hooked(monkeypatch: pytest.MonkeyPatch) -> "queue.SimpleQueue[type[BaseException]]":
+    """What has ended threads."""
+    ends: queue.SimpleQueue[type[BaseException]] = queue.SimpleQueue()
+    monkeypatch.setattr(threading, "excepthook", lambda args: ends.put(args.exc_type))
+    return ends
+
+
+@pytest.mark.parametrize("error", [Death("boom"), SystemExit("boom")])
+def test_when_the_engine_dies_nobody_waits_for_ever(
+    model: DiffusionModel,
+    monkeypatch: pytest.MonkeyPatch,
+    hooked: "queue.SimpleQueue[type[BaseException]]",
+    error: BaseException,
+) -> None:
+    predict = model.predict
+    calls = 0
+    begin, end = threading.Event(), threading.Event()
+
+    def deadly(*args: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        begin.set()
+        assert end.wait(60)
+        if calls == 3:
+            raise error
+        return predict(*args)
+
+    monkeypatch.setattr(model, "predict", deadly)
+    long = prepare(EditRequest(PICTURE, "", strength=1.0, steps=500, seed=1, size="input"), model)
+    engine = Engine(lambda: model)
+    assert engine.alive
+    jobs = engine.submit_all([long] * (MAX_ACTIVE + 4))
+    assert begin.wait(60)
+    jobs[0].add_done_callback(lambda _: exec("raise SystemExit"))  # whatever its owner does
+    end.set()
+    words = f"the engine has ended by an error ({type(error).__name__}: boom); make a new editor"
+    for job in jobs:
+        ended = job.exception(timeout=30)
+        assert isinstance(ended, EditFailed)
+        assert (str(ended), ended.__cause__) == (words, error)
+    assert not engine.alive
+    with pytest.raises(EditFailed, match="has ended by an error"):
+        engine.submit(long)
+    engine.close()
+    assert hooked.get(timeout=30) is type(error)
+
+
+class Deadly(EditTask):
+    """An edit that ends the thread it is started, decoded or finished on."""
+
+    where: str
+
+    def start(self, model: DiffusionModel) -> Started:
+        if self.where == "start":
+            raise Death("boom")
+        return super().start(model)
+
+    def finish(self, model: DiffusionModel, trajectory: Trajectory) -> Callable[[], EditResult]:
+        if self.where == "finish":
+            raise Death("boom")
+        return self._rest
+
+    def _rest(self) -> EditResult:
+        raise Death("boom")
+
+
+@pytest.mark.parametrize(("where", "alive"), [("start", False), ("finish", False), ("rest", True)])
+def test_an_edit_that_ends_a_thread_ends_too(
+    model: DiffusionModel, hooked: "queue.SimpleQueue[type[BaseException]]", where: str, alive: bool
+) -> None:
+    task = prepare(request_at(1.0), model, kind=Deadly)
+    assert isinstance(task, Deadly)
+    task.where = where
+    with Engine(lambda: model) as engine:
+        with pytest.raises(EditFailed, match="Death: boom"):
+            engine.submit(task).result(timeout=30)
+        if not alive:
+            assert hooked.get(timeout=30) is Death
+        assert engine.alive == alive
+    assert not engine.alive

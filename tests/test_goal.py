@@ -17,6 +17,7 @@ from overpaint.job import StepEvent
 from overpaint.params import MEASURES, EditParams, MeasureName
 from overpaint.picture import Picture, resize
 from overpaint.request import EditRequest
+from overpaint.search import PER_ROUND
 
 QUICK = {"size": "192x144", "steps": 6, "seed": 1, "guidance_scale": 2}
 PROMPT = "an oil painting of a castle above a lake"
@@ -120,6 +121,26 @@ def test_progress_and_cancelling(editor: Editor, castle: Picture) -> None:
     assert job.cancel()
     with pytest.raises(EditCancelled):
         job.result(timeout=30)
+
+
+def test_previews_turned_on_reach_all_trials(editor: Editor, castle: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    predict, go = editor.model.predict, threading.Event()
+    monkeypatch.setattr(editor.model, "predict", lambda *args: go.wait(60) and predict(*args))
+    job = editor.submit(EditRequest(castle.pixels, PROMPT, keep=0.47, **QUICK))  # type: ignore[arg-type]
+    steps: list[StepEvent] = []
+
+    def show(event: StepEvent) -> None:
+        steps.append(event)
+        job.preview = True
+
+    job.listen(show)
+    go.set()
+    job.result()
+    assert job.preview
+    assert steps[0].preview is None
+    assert steps[-1].step > PER_ROUND  # there was another round
+    assert any(event.preview is not None for event in steps if event.step <= PER_ROUND)
+    assert all(event.preview is not None for event in steps if event.step > PER_ROUND)
 
 
 def test_searches_share_the_engine_with_edits(editor: Editor, castle: Picture) -> None:

@@ -85,11 +85,13 @@ ALLOWED = {
     "several": {"errors", "fields", "params", "request"},
     "plot": set(),
     "prepare": BASE | {"decode", "edit_task", "maps", "model", "picture", "presets", "recipe", "request", "windows"},
+    "marks": {"errors", "decode", "maps", "picture", "request"},
     "redo": {"errors", "decode", "maps", "picture", "recipe", "request"},
     "crowd": {"errors", "job", "result"},
     "editor": BASE
     | {"card", "decode", "engine", "job", "maps", "metadata", "model", "model_loading", "prepare", "recipe"}
     | {"redo", "request", "result", "search", "goal", "picture", "explore", "several", "crowd"},
+    "work": {"goal", "model", "prepare", "request"},
     "server": BASE
     | {
         "card",
@@ -104,12 +106,13 @@ ALLOWED = {
         "images",
         "job",
         "maps",
+        "marks",
     }
-    | {"metadata", "picture", "presets", "recipe", "request", "result", "several", "sheet", "version"},
+    | {"metadata", "picture", "presets", "recipe", "request", "result", "several", "sheet", "version", "work"},
 }
 LIGHT = ("params", "presets", "errors", "cli", "levels", "samplers", "card", "images", "picture", "decode", "encode")
 LIGHT += ("checkpoint", "configs", "infotext", "metadata", "recipe", "weights")
-LIGHT += ("maps", "model_sam", "request")
+LIGHT += ("maps", "marks", "model_sam", "request")
 LIGHT += ("fidelity", "model_clip", "model_lpips")
 LIGHT += ("describe", "model_blip", "model_seer", "uncollected")
 LIGHT += ("server.files", "server.records", "server.store")

@@ -21,6 +21,7 @@ from PIL import EpsImagePlugin, GifImagePlugin, Image, ImageFile
 
 from overpaint.decode import load, open_header, source
 from overpaint.errors import ImageError
+from overpaint.maps import load_map, openai_map
 
 LIMIT = 10  # times the second that the list allows: machines are noisy
 
@@ -63,6 +64,26 @@ def test_every_broken_file_is_refused(name: str) -> None:
     begin = time.monotonic()
     assert len(refused(broken()[name])) > 20
     assert time.monotonic() - begin < LIMIT
+
+
+LARGE = {"PNG 2^31-1 wide", "PNG 1x20000", "PNG 15000x15000", "GIF frame of 131070", "WEBP 16383x16383"}
+LARGE |= {"TIFF 15000x15000"}
+STRANGE = {*files.STRANGERS, "random bytes", "TIFF NEF", "TIFF DNG"}
+
+
+@pytest.mark.case("I01", "I02", "I03", "I06", "I25")
+def test_errors_say_for_programs_what_is_wrong() -> None:
+    """And what is put before the words of one keeps that."""
+    for name, data in broken().items():
+        kind = "too_large" if name in LARGE else "format" if name in STRANGE else "unusable"
+        for read in (load, lambda data: load_map(data, (W, H)), lambda data: openai_map(data, (W, H))):
+            with pytest.raises(ImageError) as caught:
+                read(data)
+            assert caught.value.kind == ("empty" if name == "empty" else kind), name
+    assert broken().keys() >= LARGE | STRANGE
+    with pytest.raises(ImageError) as caught:
+        load(np.zeros((1, 20_000, 3), np.uint8))
+    assert caught.value.kind == "too_large"
 
 
 @pytest.mark.case("I33")

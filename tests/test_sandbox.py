@@ -114,6 +114,20 @@ def test_messages_name_the_file_as_the_decoder_does(sandbox: Sandbox) -> None:
         assert refused(sandbox, data, "mask") == outcome(lambda data=data: load(Named(data, "mask")))  # type: ignore
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("empty", "empty"), ("SVG", "format"), ("PNG 15000x15000", "too_large"), ("JPEG cut at 0.5", "unusable")],
+)
+def test_refusals_are_of_the_decoders_kind(sandbox: Sandbox, name: str, kind: str) -> None:
+    with pytest.raises(ImageError) as here:
+        load(broken()[name])
+    for ask in (sandbox.decode, sandbox.recipes_of):
+        with pytest.raises(ImageError) as there:
+            ask(broken()[name])
+        assert (str(there.value), there.value.kind) == (str(here.value), kind)
+    assert here.value.kind == kind
+
+
 def a_recipe(**values: Any) -> Recipe:
     whole = {
         "prompt": 'a lake <b> & "so" — 湖',
@@ -280,7 +294,9 @@ def test_bytes_that_nobody_reads_hold_nobody_up() -> None:
         begin = time.monotonic()
         assert "timed out after 1 s" in refused(sandbox, bytes(UNREAD))
         assert time.monotonic() - begin < 10
-        assert refused(sandbox, bytes(5_000_001)).startswith("the picture's bytes is larger than 5,000,000 bytes")
+        with pytest.raises(ImageError, match=r"^the picture's bytes is larger than 5,000,000 bytes") as caught:
+            sandbox.decode(bytes(5_000_001))
+        assert caught.value.kind == "too_large"
 
 
 def test_what_a_task_left_unread_is_no_request() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Never, Unpack
 from overpaint.card import Card
 from overpaint.crowd import Crowd
 from overpaint.decode import Source
-from overpaint.engine import Engine
+from overpaint.engine import Engine, Watcher
 from overpaint.errors import ImageError, OverpaintError, ParameterError
 from overpaint.explore import Sweep
 from overpaint.fields import parse_margins
@@ -87,6 +87,18 @@ class Editor:
     def close(self) -> None:
         """Cancel what is not done and end the engine's thread. Safe to call twice."""
         self._engine.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether edits are still worked on: False once closed, or after an error that ended the engine's thread."""
+        return self._engine.alive
+
+    def watch(self, call: Watcher) -> None:
+        """Have ``call(rows, capacity, seconds)`` called on the engine's thread after each network call, from now on.
+
+        See ``engine.Watcher``. It must be quick, and must not raise: the edits of that call would fail by it.
+        """
+        self._engine.watch(call)
 
     @property
     def card(self) -> Card:
@@ -308,12 +320,13 @@ class Editor:
         if request.makes != "edit" or any(parse_margins(request.params.extend or our_default("extend"))):
             raise ParameterError("keep", "needs a result of the picture's own shape, and not what an edit starts from")
 
-        def submit(strengths: Sequence[float]) -> list[EditJob]:
+        def submit(strengths: Sequence[float], preview: bool) -> list[EditJob]:
             return [self._submit(fixed.replace(keep=None, strength=s), index, preview=preview) for s in strengths]
 
         picture = fixed.image
         assert isinstance(picture, Picture)
-        return SearchJob(Goal(keep, request.params.keep_measure or our_default("keep_measure"), {}), submit, picture)
+        goal = Goal(keep, request.params.keep_measure or our_default("keep_measure"), {})
+        return SearchJob(goal, submit, picture, preview)
 
     def _all(self, requests: Sequence[EditRequest]) -> list[EditResult]:
         """All results in order; the first error is raised."""

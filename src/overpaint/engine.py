@@ -15,8 +15,10 @@ At most ``MAX_ACTIVE`` edits are in flight; beyond that they are taken in the or
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,11 @@ from overpaint.windows import Windows
 
 MAX_ACTIVE = 16  # edits with latents in memory; more wait in line
 FINISHERS = 2  # threads that enlarge, composite and measure results while the network works on
+
+# (rows, capacity, seconds) of a network call that did not fail: the rows that edits had in it, how many there is room
+# for, and how long it took by the clock. Layers may make one edit's rows more than there is room for; the several calls
+# that this takes count as one. On a GPU it is the time until the call is handed over, for the engine waits for none.
+Watcher = Callable[[int, int, float], object]
 
 
 class Engine:
@@ -47,8 +54,10 @@ class Engine:
     def __init__(self, load: Callable[[], DiffusionModel]) -> None:
         self._arrivals: queue.SimpleQueue[TaskJob | None] = queue.SimpleQueue()
         self._active: list[Active] = []
+        self._watchers: tuple[Watcher, ...] = ()
         self._lock = threading.Lock()
         self._closed = False
+        self._broken: BaseException | None = None  # what ended the thread, if it was not `close`
         self._ended = threading.Event()
         own: set[threading.Thread] = set()
         self._own_threads = own  # the engine's and those that finish
@@ -77,11 +86,26 @@ class Engine:
         """Queue tasks that arrive together."""
         jobs = [TaskJob(task, preview) for task in tasks]
         with self._lock:
+            if self._broken is not None:
+                raise self._ended_by(self._broken)
             if self._closed:
                 raise EditFailed("this editor is closed; make a new one")
             for job in jobs:
                 self._arrivals.put(job)
         return jobs
+
+    def watch(self, call: Watcher) -> None:
+        """Have ``call`` called on the engine's thread after each network call, from now on.
+
+        It must be quick, and must not raise: the edits of that call would fail by it.
+        """
+        with self._lock:
+            self._watchers += (call,)
+
+    @property
+    def alive(self) -> bool:
+        """Whether tasks are still taken and run: False once closed, or after an error that ended the thread."""
+        return not self._closed
 
     def close(self) -> None:
         """Cancel what is not done and end the thread. Safe to call again, also after an interrupted call."""
@@ -101,16 +125,39 @@ class Engine:
             loaded.set_exception(e)
             return
         loaded.set_result(self.model)
-        while self._admit():
-            self.step()
-        for item in self._active:
-            item.job.set_exception(EditCancelled("the editor was closed before this edit was done"))
+        try:
+            while self._admit():
+                self.step()
+        except BaseException as e:  # a fault of ours, or an exit that somebody called for: nobody is to wait for ever
+            with self._lock:
+                self._closed, self._broken = True, e
+            raise
+        finally:
+            self._end_all()
+            self._finishers.shutdown()
+            self._ended.set()
+
+    def _end_all(self) -> None:
+        """End what is under way and what waits; nothing more can arrive."""
+        ending = [(item.job, "done") for item in self._active]
         self._active.clear()
         while not self._arrivals.empty():
             if (job := self._arrivals.get()) is not None and job.claim():
-                job.set_exception(EditCancelled("the editor was closed before this edit was started"))
-        self._finishers.shutdown()
-        self._ended.set()
+                ending.append((job, "started"))
+        for job, what in ending:
+            with suppress(BaseException):  # it has just ended; or what its owner wants called at its end raises
+                job.set_exception(self._end_words(what))
+
+    def _end_words(self, what: str) -> OverpaintError:
+        if self._broken is not None:
+            return self._ended_by(self._broken)
+        return EditCancelled(f"the editor was closed before this edit was {what}")
+
+    @staticmethod
+    def _ended_by(error: BaseException) -> EditFailed:
+        failed = EditFailed(f"the engine has ended by an error ({type(error).__name__}: {error}); make a new editor")
+        failed.__cause__ = error
+        return failed
 
     def _admit(self) -> bool:
         """Take in what has arrived while there is room, waiting if there is nothing to do; False once closed."""
@@ -129,11 +176,13 @@ class Engine:
         job.set_running_or_notify_cancel()
         try:
             started = job.task.start(self.model)
-        except Exception as e:  # whatever goes wrong belongs to this edit, not to the engine
+            windows = started.windows or Windows.whole(started.trajectory.x)
+            item = Active(job, started.trajectory, started.conditionings, windows, started.extra)
+        except BaseException as e:
             job.set_exception(as_ours(e))
-            return
-        windows = started.windows or Windows.whole(started.trajectory.x)
-        item = Active(job, started.trajectory, started.conditionings, windows, started.extra)
+            if isinstance(e, Exception):  # whatever goes wrong belongs to this edit, not to the engine
+                return
+            raise
         self._active.append(item)
         self._after(item)  # a task may want no network call at all
 
@@ -169,7 +218,7 @@ class Engine:
     def _forward(self, group: list[Turn]) -> None:
         """Advance a group by one call. If it fails, each is tried alone, so that only the one at fault ends."""
         try:
-            outs = answers(group, self.model.predict(*questions(group)))
+            outs = answers(group, self._ask(group))
         except Exception as e:
             if is_out_of_memory(e):
                 self.model.free_memory()
@@ -186,6 +235,16 @@ class Engine:
                     self._advance(turn.item, out)
             except Exception as e:
                 self._end(turn.item, as_ours(e))
+
+    def _ask(self, group: list[Turn]) -> Tensor:
+        """The network call, told to those who watch."""
+        asked = questions(group)
+        began = time.perf_counter()
+        out = self.model.predict(*asked)
+        seconds = time.perf_counter() - began
+        for call in self._watchers:
+            call(sum(turn.rows for turn in group), self.model.row_buckets[-1], seconds)
+        return out
 
     def _advance(self, item: Active, out: Tensor) -> None:
         """Take the row, and say so where it ends a step."""
@@ -209,11 +268,11 @@ class Engine:
         except Exception as e:
             self._end(item, self._failure(e, item))
         else:
-            self._active.remove(item)
             try:
                 self._finishers.submit(_deliver, item.job, rest)
             except RuntimeError:  # the interpreter is ending, and its pools before our thread
                 _deliver(item.job, rest)
+            self._active.remove(item)
 
     def _failure(self, e: Exception, item: Active) -> OverpaintError:
         if not is_out_of_memory(e):
@@ -246,7 +305,7 @@ def _deliver(job: TaskJob, rest: Callable[[], Any]) -> None:
     """End a job with what ``rest`` makes, unless it was cancelled meanwhile."""
     try:
         result = rest()
-    except Exception as e:
+    except BaseException as e:  # an exit too: the pool would keep it to itself, and the job wait for ever
         job.set_exception(as_ours(e))
         return
     if job.settle():

@@ -19,12 +19,16 @@
 A message says what was wrong, where, and what would be right. ``exit_code`` is what the command line ends with.
 """
 
+from collections.abc import Sequence
+from typing import Literal, get_args
+
 
 class OverpaintError(Exception):
     """Base of all errors of this package."""
 
     exit_code = 1
     index: int | None = None  # of the request that failed, among those of an `edit_many`
+    notes: Sequence[str] = ()  # what else was worth telling, up to where it failed
 
 
 class ParameterError(OverpaintError, ValueError):
@@ -37,8 +41,18 @@ class ParameterError(OverpaintError, ValueError):
         self.name = name
 
 
+# what is wrong with a picture, for programs: "empty": there are no bytes; "format": it is of a format that is not read,
+# or no picture at all; "too_large": more bytes or pixels than are taken; "unusable": anything else
+ImageKind = Literal["unusable", "empty", "format", "too_large"]
+IMAGE_KINDS: tuple[ImageKind, ...] = get_args(ImageKind)
+
+
 class ImageError(OverpaintError, ValueError):
     """A picture cannot be read, or its array has a shape, type or range that is not taken."""
+
+    def __init__(self, message: str, *, kind: ImageKind = "unusable") -> None:
+        super().__init__(message)
+        self.kind: ImageKind = kind
 
 
 class RecipeError(OverpaintError, ValueError):
@@ -76,7 +90,7 @@ class StoreFullError(StoreError):
 
 
 class FolderInUseError(StoreError):
-    """Another server works in this data folder."""
+    """Another server works in this data folder, or with this database."""
 
     exit_code = 5
 
@@ -110,7 +124,7 @@ class EditCancelled(OverpaintError):
     exit_code = 130
 
 
-def as_ours(error: Exception) -> OverpaintError:
+def as_ours(error: BaseException) -> OverpaintError:
     """Errors of ours as they are; anything else as ``EditFailed`` with its cause."""
     if isinstance(error, OverpaintError):
         return error

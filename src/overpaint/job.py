@@ -78,7 +78,13 @@ class StepEvent:
 
 
 class EditJob(Future[Any]):
-    """An edit on its way: a ``Future`` with ``events()`` and a ``cancel()`` that works while it runs."""
+    """An edit on its way: a ``Future`` with ``events()`` and a ``cancel()`` that works while it runs.
+
+    Attributes:
+        preview: whether each step is to show a small picture. May be set at any time, for the steps from then on.
+    """
+
+    preview = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,7 +152,7 @@ class EditJob(Future[Any]):
 
 
 class TaskJob(EditJob):
-    """The job of one task; ``preview``: whether each step is to show a small picture."""
+    """The job of one task."""
 
     def __init__(self, task: Task, preview: bool = False) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from overpaint.encode import encode, save
 from overpaint.goal import Goal
@@ -67,6 +67,23 @@ class EditResult:
     def image(self) -> "Image.Image":
         """The picture as an 8-bit PIL image."""
         return to_pil(self.pixels)
+
+    def facts(self) -> dict[str, Any]:
+        """What there is to tell of it as JSON has it, ``seconds`` to the millisecond; all but the pixels."""
+        h, w = self.pixels.shape[:2]
+        return {
+            "width": w,
+            "height": h,
+            "seed": self.seed,
+            "t0": self.t0,
+            "signal": self.signal,
+            "steps_run": self.steps_run,
+            "network_calls": self.network_calls,
+            "seconds": round(self.seconds, 3),
+            "goal": self.goal and self.goal.as_dict(),
+            "warnings": list(self.warnings),
+            "recipe": self.recipe.as_dict(numbers=False),
+        }
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture with its recipe: PNG, JPEG, WebP or TIFF, by the path's ending. Raises ``OutputError``."""

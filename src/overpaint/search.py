@@ -14,7 +14,7 @@ from overpaint.picture import Picture
 from overpaint.result import EditResult
 
 PER_ROUND = 100  # steps of a search that are told in each round: hundredths of it
-Submit = Callable[[Sequence[float]], Sequence[EditJob]]
+Submit = Callable[[Sequence[float], bool], Sequence[EditJob]]  # of strengths, and whether steps are to have previews
 
 
 class SearchJob(EditJob):
@@ -25,8 +25,9 @@ class SearchJob(EditJob):
         picture: what is edited, and what the results are compared with.
     """
 
-    def __init__(self, goal: Goal, submit: Submit, picture: Picture) -> None:
+    def __init__(self, goal: Goal, submit: Submit, picture: Picture, preview: bool = False) -> None:
         super().__init__()
+        self._preview = preview
         self._goal, self._submit, self._picture = goal, submit, picture
         self._round = 0
         self._told = 0
@@ -38,6 +39,18 @@ class SearchJob(EditJob):
         self._begin(goal.next)  # what is wrong with the request is raised here
         threading.Thread(target=self._run, name="overpaint-search", daemon=True).start()
 
+    @property
+    def preview(self) -> bool:
+        """As of any job: of the trials under way, and of those to come."""
+        return self._preview
+
+    @preview.setter
+    def preview(self, wanted: bool) -> None:
+        with self._news:
+            self._preview = wanted
+            for job in list(self._trials):
+                job.preview = wanted
+
     def cancel(self) -> bool:
         """End the search, and the trials that are under way."""
         promised = super().cancel()
@@ -47,7 +60,10 @@ class SearchJob(EditJob):
 
     def _begin(self, strengths: Sequence[float]) -> None:
         self._shares = [0.0] * len(strengths)
-        self._trials = list(self._submit(strengths))
+        trials = list(self._submit(strengths, self._preview))
+        with self._news:
+            self._trials = trials
+            self.preview = self._preview  # another may have been set in the meantime
         for place, job in enumerate(self._trials):
             job.listen(partial(self._step, self._round, place))
         if self.cancel_asked:  # in the meantime

@@ -83,22 +83,7 @@ def error_facts(error: OverpaintError) -> dict[str, Any]:
 
 def result_facts(result: "EditResult", name: Path | None) -> dict[str, Any]:
     """A result for scripts."""
-    h, w = result.pixels.shape[:2]
-    facts: dict[str, Any] = {} if name is None else {"input": str(name)}
-    return {
-        **facts,
-        "width": w,
-        "height": h,
-        "seed": result.seed,
-        "t0": result.t0,
-        "signal": result.signal,
-        "steps_run": result.steps_run,
-        "network_calls": result.network_calls,
-        "seconds": round(result.seconds, 3),
-        "goal": result.goal and result.goal.as_dict(),
-        "warnings": list(result.warnings),
-        "recipe": result.recipe.as_dict(numbers=False),
-    }
+    return {**({} if name is None else {"input": str(name)}), **result.facts()}
 
 
 def result_line(result: "EditResult") -> str:

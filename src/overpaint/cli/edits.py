@@ -10,7 +10,7 @@ import typer
 
 from overpaint.cli.console import Report, result_facts, result_line, warn
 from overpaint.cli.editing import open_editor, progress_of
-from overpaint.cli.maps import Marks, with_marks
+from overpaint.cli.maps import Marked, with_marks
 from overpaint.cli.options import Choice, JsonOption, OverwriteOption, with_edit_options, with_model
 from overpaint.cli.outputs import Files, FormatOption, OutOption, Wish, deliver, plan, suffix_of, write_sheet
 from overpaint.errors import ImageError, OverpaintError, ParameterError
@@ -45,7 +45,7 @@ def edit(
     images: Annotated[list[Path], typer.Argument(help="The pictures to edit; - is standard input.")],
     prompt: Annotated[str, typer.Argument(help=f"What the result shows. {PROMPT_ADVICE}")],
     options: dict[str, Any],
-    marks: Marks,
+    marks: Marked,
     choice: Choice,
     out: OutOption = None,
     suffix: FormatOption = "png",
@@ -149,7 +149,7 @@ def _run(
     options: dict[str, Any],
     wish: Wish,
     report: Report,
-    marks: Marks | None = None,
+    marks: Marked | None = None,
 ) -> None:
     """Edit, show progress, and write each result as soon as it is done; one that fails does not touch the others."""
     from overpaint.request import EditRequest

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from overpaint.cli.options import gathering
-from overpaint.errors import ParameterError
+from overpaint.errors import OverpaintError, ParameterError
 
 if TYPE_CHECKING:
-    from overpaint.picture import Picture, Pixels
+    from overpaint.picture import Picture
     from overpaint.request import EditOptions, Layer
 
 MapOption = Annotated[
@@ -42,8 +42,8 @@ LayerOption = Annotated[
 
 
 @dataclass(frozen=True)
-class Marks:
-    """What of a picture is to be changed, as the command line says it."""
+class Marked:
+    """What of the pictures is to be changed, as the command line says it."""
 
     map: Path | None
     mask: Path | None
@@ -62,42 +62,28 @@ class Marks:
         ]
 
     def of(self, picture: "Picture") -> "EditOptions":
-        """The options of an edit of ``picture``."""
-        options: EditOptions = {}
-        change_map = self._map_of(picture)
-        if change_map is not None:
-            options["change_map"] = change_map
-        if self.layers:
-            options["layers"] = [_layer(text) for text in self.layers]
-        return options
-
-    def _map_of(self, picture: "Picture") -> "Pixels | None":
-        from overpaint import decode
+        """The options of an edit of ``picture``; what there is to note is told."""
         from overpaint.cli.console import warn
-        from overpaint.maps.changemap import load_map
-        from overpaint.maps.maptools import difference, union
-        from overpaint.maps.selecting import select_scribble
-        from overpaint.maps.toolbox import TOOLS, apply_tool
+        from overpaint.maps.toolbox import TOOLS
+        from overpaint.marks import Marks
         from overpaint.model_sam import SAM_TOOL
 
-        m: Pixels | None = None
-        for path, name in ((self.map, "map"), (self.mask, "mask")):
-            if path is not None:
-                hard = name == "mask" and not self.soft
-                read, notes = load_map(str(path), picture.size, hard=hard, name=name)
-                warn(notes)
-                m = read if m is None else union(m, read)
-        if self.changed_from is not None:
-            differs = difference(picture, decode.load(str(self.changed_from)))
-            m = differs if m is None else union(m, differs)
-        if self.scribble is not None:
-            strokes, notes = load_map(str(self.scribble), picture.size, name="scribble")
-            warn(notes)
-            found = select_scribble(picture, strokes)
-            m = found if m is None else union(m, found)
-        for text in self.tools:
-            m = apply_tool(m, picture, text, (*TOOLS, SAM_TOOL))
-        return m
+        marks = Marks(
+            map=_source(self.map),
+            mask=_source(self.mask),
+            soft=self.soft,
+            changed_from=_source(self.changed_from),
+            scribble=_source(self.scribble),
+            tools=self.tools,
+            layers=map(_layer, self.layers),  # so that what is wrong with one is told after what is with a map
+        )
+        try:
+            options, notes = marks.of(picture, (*TOOLS, SAM_TOOL))
+        except OverpaintError as e:
+            warn(e.notes)
+            raise
+        warn(notes)
+        return options
 
 
 def with_marks(command: Callable[..., None]) -> Callable[..., None]:
@@ -114,13 +100,17 @@ def with_marks(command: Callable[..., None]) -> Callable[..., None]:
         "layer": (LayerOption, None),
     }
 
-    def marks(**g: Any) -> Marks:
+    def marks(**g: Any) -> Marked:
         boxes = [] if g["box"] is None else [f"box:{g['box']}"]
         points = [f"select:{point}" for point in g["select"] or []]
         tools = [*boxes, *points, *(g["tool"] or [])]
-        return Marks(g["map"], g["mask"], g["soft"], tools, g["changed_from"], g["scribble"], g["layer"] or [])
+        return Marked(g["map"], g["mask"], g["soft"], tools, g["changed_from"], g["scribble"], g["layer"] or [])
 
     return gathering("marks", options, marks)(command)
+
+
+def _source(path: Path | None) -> str | None:
+    return None if path is None else str(path)  # text, for - is only standard input as text
 
 
 def _layer(text: str) -> "Layer":

@@ -8,7 +8,7 @@ import typer
 
 from overpaint.cli.console import Report, err, facts_of, result_facts, show_json, show_table, warn
 from overpaint.cli.editing import open_editor
-from overpaint.cli.maps import Marks, with_marks
+from overpaint.cli.maps import Marked, with_marks
 from overpaint.cli.options import (
     Choice,
     DownloadOption,
@@ -40,7 +40,7 @@ def sweep(
     image: Annotated[Path, typer.Argument(help="The picture to edit.")],
     prompt: Annotated[str, typer.Argument(help=f"What the result shows. {PROMPT_ADVICE}")],
     options: dict[str, Any],
-    marks: Marks,
+    marks: Marked,
     choice: Choice,
     strengths: Annotated[str, typer.Option(help="Strengths, with commas between.")] = "0.2,0.4,0.6,0.8",
     against: Annotated[

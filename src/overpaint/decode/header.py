@@ -66,9 +66,8 @@ def _opener(kind: str, name: str) -> Opener:
     except ImportError as e:
         if kind not in _EXTRAS:
             raise
-        raise ImageError(
-            f"{name} is {_EXTRAS[kind]}, which needs another package: pip install 'overpaint[formats]'"
-        ) from e
+        words = f"{name} is {_EXTRAS[kind]}, which needs another package: pip install 'overpaint[formats]'"
+        raise ImageError(words, kind="format") from e
 
 
 @contextmanager
@@ -81,11 +80,10 @@ def refusing(name: str, what: str) -> Iterator[None]:
     except Image.DecompressionBombError as e:  # a frame larger than the picture, or a limit that somebody else set
         found = re.search(r"\((\d+) pixels\)", str(e))
         pixels = int(found[1]) if found else 0
+        words = f"{name} is too large: {pixels / 1e6:.0f} megapixels, at most {MAX_PIXELS / 1e6:.0f} are taken"
         if pixels <= MAX_PIXELS:
-            raise ImageError(f"{name} is more than PIL.Image.MAX_IMAGE_PIXELS allows, which was set here: {e}") from e
-        raise ImageError(
-            f"{name} is too large: {pixels / 1e6:.0f} megapixels, at most {MAX_PIXELS / 1e6:.0f} are taken"
-        ) from e
+            words = f"{name} is more than PIL.Image.MAX_IMAGE_PIXELS allows, which was set here: {e}"
+        raise ImageError(words, kind="too_large") from e
     except MemoryError as e:
         raise ImageError(f"{name} needs more memory than there is") from e
     except Exception as e:
@@ -98,9 +96,10 @@ def check_size(size: tuple[int, int], name: str) -> None:
     if w * h == 0:
         raise ImageError(f"{name} is {w}x{h}: it has no pixels")
     if w * h > MAX_PIXELS:
-        raise ImageError(f"{name} is {w}x{h} = {w * h / 1e6:.0f} megapixels, at most {MAX_PIXELS / 1e6:.0f} are taken")
+        words = f"{name} is {w}x{h} = {w * h / 1e6:.0f} megapixels, at most {MAX_PIXELS / 1e6:.0f} are taken"
+        raise ImageError(words, kind="too_large")
     if max(w, h) > SIDE_MAX:
-        raise ImageError(f"{name} is {w}x{h}, a side may have {SIDE_MAX} pixels at most")
+        raise ImageError(f"{name} is {w}x{h}, a side may have {SIDE_MAX} pixels at most", kind="too_large")
 
 
 # ---- Pillow's globals ------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def kind_of(head: bytes, name: str) -> str:
     """One of ``READ``; an ``ImageError`` that says what the file is instead."""
     found = _find(head)
     if found not in READ:
-        raise ImageError(f"{name} is {found or 'not a picture that can be read'}; {_WANTED}")
+        raise ImageError(f"{name} is {found or 'not a picture that can be read'}; {_WANTED}", kind="format")
     return found
 
 

@@ -30,7 +30,8 @@ def read(source: object) -> tuple[str, bytes]:
     else:
         name, data = _read_open(source)
     if not data:
-        raise ImageError(f"{name} is empty" + (", or already read to its end" if hasattr(source, "read") else ""))
+        more = ", or already read to its end" if hasattr(source, "read") else ""
+        raise ImageError(f"{name} is empty{more}", kind="empty")
     return name, data
 
 
@@ -82,4 +83,5 @@ def _read_all(read: Callable[[int], Any], name: str) -> bytes:
 
 def _check_length(length: int, name: str) -> None:
     if length > MAX_BYTES:
-        raise ImageError(f"{name} is larger than {MAX_BYTES:,} bytes, which is the most that is read")
+        words = f"{name} is larger than {MAX_BYTES:,} bytes, which is the most that is read"
+        raise ImageError(words, kind="too_large")

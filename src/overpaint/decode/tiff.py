@@ -47,7 +47,8 @@ def refuse_raw(im: TiffImageFile, name: str) -> None:
     """Raw files of many cameras are TIFFs whose first page is a thumbnail; that is not the picture that was meant."""
     tags = im.tag_v2
     if _DNG_VERSION in tags or (_SUB_IFDS in tags and _number(tags.get(_SUBFILE_TYPE)) & 1):
-        raise ImageError(f"{name} is a camera raw file (DNG, NEF, ...); develop it to a TIFF or PNG first")
+        words = f"{name} is a camera raw file (DNG, NEF, ...); develop it to a TIFF or PNG first"
+        raise ImageError(words, kind="format")
 
 
 def _number(value: Any) -> int:

@@ -51,7 +51,7 @@ def load_map(
     try:
         m, notes = _brightness(source)
     except ImageError as e:
-        raise ImageError(f"{name}: {e}") from e
+        raise ImageError(f"{name}: {e}", kind=e.kind) from e
     m, more = _fitted(m, size)
     if hard:
         m = (m >= threshold).astype(np.float32)
@@ -68,7 +68,7 @@ def openai_map(source: MapSource, size: tuple[int, int], *, name: str = "mask") 
         if alpha is None:
             raise ImageError("it has no alpha channel, whose transparent parts are what is to be changed")
     except ImageError as e:
-        raise ImageError(f"{name}: {e}") from e
+        raise ImageError(f"{name}: {e}", kind=e.kind) from e
     m, more = _fitted(transparency(alpha), size)
     return m, [f"{name}: {note}" for note in (*notes, *more)]
 

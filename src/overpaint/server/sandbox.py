@@ -19,7 +19,7 @@ import numpy as np
 
 from overpaint.decode.header import check_size
 from overpaint.decode.source import MAX_BYTES
-from overpaint.errors import ImageError, OutputError, OverpaintError, RecipeError
+from overpaint.errors import IMAGE_KINDS, ImageError, OutputError, OverpaintError, RecipeError
 from overpaint.metadata import Tags
 from overpaint.picture import Picture, Pixels
 from overpaint.recipe import MAX_EDITS, MAX_TEXT, Recipe, from_json, plain
@@ -68,7 +68,7 @@ class Sandbox:
         """What ``decode.load(data)`` gives; with a ``name``, what it gives of an open file of that name.
 
         Raises:
-            ImageError: with its words, on one line; or that it took too long, or crashed.
+            ImageError: with its words, on one line, and its kind; or that it took too long, or crashed.
         """
         self._check_length(data, name)
         return self._ask("decode", ImageError, {"name": name, "bytes": len(data)}, [data], _picture)
@@ -119,9 +119,8 @@ class Sandbox:
 
     def _check_length(self, data: bytes, name: str | None) -> None:
         if len(data) > self._most_bytes:
-            raise ImageError(
-                f"{name or _UNNAMED} is larger than {self._most_bytes:,} bytes, which is the most that is read"
-            )
+            words = f"{name or _UNNAMED} is larger than {self._most_bytes:,} bytes, which is the most that is read"
+            raise ImageError(words, kind="too_large")
 
     def _ask(
         self,
@@ -167,12 +166,22 @@ def _answer(
         raise frames.BrokenFrame("of another task")
     try:
         if told["answer"] == "error":
-            return _ERRORS[told["type"]](_text(told["text"]))
+            return _error(told)
         if told["answer"] != do:
             raise frames.BrokenFrame("to another question")
         return read(told, fill)
     except (KeyError, TypeError, ValueError) as e:
         raise frames.BrokenFrame(f"{type(e).__name__}") from e
+
+
+def _error(told: dict[str, Any]) -> OverpaintError:
+    error, text = _ERRORS[told["type"]], _text(told["text"])
+    if error is not ImageError:
+        return error(text)
+    kind = next((kind for kind in IMAGE_KINDS if kind == told["kind"]), None)
+    if kind is None:
+        raise frames.BrokenFrame("no kind")
+    return ImageError(text, kind=kind)
 
 
 def _picture(told: dict[str, Any], fill: frames.Fill) -> Picture:

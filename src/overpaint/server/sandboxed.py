@@ -107,12 +107,16 @@ def _work(tasks: Mapping[str, Task], to: int) -> None:
     try:
         told, parts = tasks[asked["do"]](asked, frames.part(fill, asked["bytes"]))
     except (ImageError, OutputError, RecipeError) as e:
-        told, parts = {"answer": "error", "type": type(e).__name__, "text": plain(e, MAX_TEXT)}, []
+        told, parts = _refusal(e), []
     except MemoryError:
-        kind = OutputError if asked["do"] == "encode" else ImageError
-        text = plain(f"{asked['name'] or 'it'} needs more memory than there is", MAX_TEXT)
-        told, parts = {"answer": "error", "type": kind.__name__, "text": text}, []
+        failing = OutputError if asked["do"] == "encode" else ImageError
+        told, parts = _refusal(failing(f"{asked['name'] or 'it'} needs more memory than there is")), []
     answer(to, {"answer": asked["do"], "ticket": asked["ticket"], **told}, *parts)
+
+
+def _refusal(e: ImageError | OutputError | RecipeError) -> dict[str, Any]:
+    told = {"answer": "error", "type": type(e).__name__, "text": plain(e, MAX_TEXT)}
+    return {**told, "kind": e.kind} if isinstance(e, ImageError) else told
 
 
 def _task(tasks: Mapping[str, Task], to: int, waiting: int, seconds: int) -> NoReturn:
