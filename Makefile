@@ -10,7 +10,7 @@ INPUTS := pyproject.toml constraints.txt
 demo: $(VENV)/.core
 	$(BIN)/overpaint demo
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.system
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
 slow: $(VENV)/.dev
@@ -44,6 +44,20 @@ $(VENV)/.core: $(VENV)/bin/python $(INPUTS)
 $(VENV)/.dev: $(VENV)/.core
 	@echo "Installing the test tools into $(VENV), once: about 60 MB."
 	$(PIP) -e '.[dev]'
+	@touch $@
+
+# what pip cannot bring: without it the tests that need it are skipped, and say so
+$(VENV)/.system: $(VENV)/bin/python
+	@if command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
+		echo "PostgreSQL is here: the server's tests use it."; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& echo "Installing PostgreSQL for the server's tests, once: about 60 MB." \
+		&& apt-get update -qq >/dev/null 2>&1 \
+		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null 2>&1; then \
+		echo "PostgreSQL is installed."; \
+	else \
+		echo "PostgreSQL is not here and cannot be installed from here: tests that need it will be skipped."; \
+	fi
 	@touch $@
 
 clean:

@@ -31,7 +31,7 @@ from overpaint.job import StepEvent, Task, TaskJob
 from overpaint.model import DiffusionModel
 from overpaint.windows import Windows
 
-MAX_ACTIVE = 16  # edits with latents in memory; more wait in line
+MAX_ACTIVE = 32  # edits with latents in memory; more wait in line
 FINISHERS = 2  # threads that enlarge, composite and measure results while the network works on
 
 # (rows, capacity, seconds) of a network call that did not fail: the rows that edits had in it, how many there is room

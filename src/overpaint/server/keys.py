@@ -95,16 +95,18 @@ class Keys:
             _refuse(f"{where}: its key was there before, under another name")
         self._digests.append((name, digest))
 
+_OTHERS = 0o027  # a group may read it: so systemd's credentials and the secrets of containers come
+
 
 def _text_of(path: Path) -> str:
-    """Of a file that its owner alone may read; checked on what was opened, which cannot be exchanged meanwhile."""
+    """Of a file that is not open to everybody; checked on what was opened, which cannot be exchanged meanwhile."""
     try:
         with open(path, "rb", opener=_open) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 _refuse(f"{path} is not a file")
-            if status.st_mode & 0o077:
-                _refuse(f"{path} can be read or written by others than its owner: chmod 600 {path}")
+            if status.st_mode & _OTHERS:
+                _refuse(f"{path} can be read by everybody, or written by its group: chmod 600 {path}")
             data = file.read(MOST_BYTES + 1)
     except OSError as e:
         _refuse(f"{path} cannot be read: {e.strerror}")

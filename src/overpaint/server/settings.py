@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from overpaint.errors import ParameterError
 
@@ -39,7 +39,7 @@ class Settings:
 
     queue: int = _setting(1000, "Jobs that may wait.", 1, 1_000_000)
     queue_of_key: int = _setting(500, "Jobs of one API key that may wait.", 1, 1_000_000)
-    in_flight: int = _setting(16, "Jobs that are worked on at once; one key gets half of them at most.", 1, 256)
+    in_flight: int = _setting(16, "Jobs that are worked on at once; one key gets three quarters of them at most.", 1, 256)
     most_work: float = _setting(100.0, "Gigapixels times network rows that one request may ask for.", 0.001, 1e6)
     body_megabytes: int = _setting(64, "A request's size.", 1, 2048)
     uploads: int = _setting(32, "Requests with a body that are taken in at once.", 1, 1024)
@@ -58,7 +58,7 @@ class Settings:
     drain_seconds: float = _setting(60.0, "For running jobs to end in when the server is stopped.", 0, _HOUR)
 
     def __post_init__(self) -> None:
-        if self.folder is None:
+        if cast("Path | None", self.folder) is None:
             object.__setattr__(self, "folder", default_folder())
         for f, told in settings():
             value, low, high = getattr(self, f.name), told["low"], told["high"]

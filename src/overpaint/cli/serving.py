@@ -1,0 +1,117 @@
+"""``overpaint serve``: the server. Its options are generated from the fields of ``Settings``."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+
+import typer
+
+from overpaint.cli.options import Choice, gathering, with_model
+from overpaint.errors import ParameterError
+from overpaint.server.keys import VARIABLE, Keys
+from overpaint.server.settings import Settings, settings
+from overpaint.uncollected import uncollected
+
+if TYPE_CHECKING:
+    from overpaint.editor import Editor
+
+EXTRA = (
+    "fastapi",
+    "python_multipart",
+    "prometheus_client",
+    "sqlalchemy",
+    "uvicorn",
+)  # what the extra `server` installs
+
+
+def setting_option(name: str, type: Any, default: Any, told: dict[str, Any]) -> Any:
+    """The annotation that makes Typer explain and read a field of ``Settings``, which checks it."""
+    shown = told["help"]
+    if told["low"] is not None:
+        shown += f" From {told['low']:.15g} to {told['high']:.15g}."
+    flag = f"--{name.replace('_', '-')}"
+    if type is bool:
+        return Annotated[bool, typer.Option(flag, help=shown)]
+    if get_origin(type) is tuple:
+        return Annotated[list[str], typer.Option(flag, help=f"{shown} May be given several times.", metavar="TEXT")]
+    if type is Path:
+        return Annotated[Path | None, typer.Option(flag, help=shown, show_default="$XDG_DATA_HOME/overpaint")]
+    if get_origin(type) is UnionType:
+        (type,) = (one for one in get_args(type) if one is not NoneType)
+        return Annotated[type | None, typer.Option(flag, help=shown)]
+    return Annotated[type, typer.Option(flag, help=shown, show_default=f"{default:.15g}" if type is float else True)]
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for every field of ``Settings``; it gets them as ``told``."""
+    options = {}
+    for f, known in settings():
+        default = [] if get_origin(f.type) is tuple else f.default
+        options[f.name] = (setting_option(f.name, f.type, f.default, known), default)
+
+    def made(**given: Any) -> Settings:
+        told: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+        }
+        return Settings(**told)
+
+    return gathering("told", options, made)(command)
+
+
+@with_settings
+@with_model
+def serve(
+    told: Settings,
+    choice: Choice,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"API keys, NAME:KEY a line; without it the one in ${VARIABLE}, and without that none is needed."
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let everybody use it who can reach --host, without a key.")
+    ] = False,
+    log_format: Annotated[
+        Literal["json", "text"] | None, typer.Option(help="Of the log. Left out: text on a terminal, else json.")
+    ] = None,
+    port_file: Annotated[Path | None, typer.Option(help="A file to write the port to, once it is open.")] = None,
+    no_warm_up: Annotated[
+        bool, typer.Option("--no-warm-up", help="Be ready at once; the first edit takes longer.")
+    ] = False,
+) -> None:
+    """Serve edits over HTTP, as jobs that outlive this process; ends on Ctrl-C or SIGTERM when what runs is done."""
+    check_installed()
+    from overpaint.server.run import serve as run
+
+    keys = Keys.read(key_file) if key_file is not None else Keys.from_environment()
+    code = run(
+        told,
+        lambda: load(choice),
+        keys,
+        log_format,
+        warm_up=not no_warm_up,
+        insecure=insecure,
+        port_file=port_file,
+    )
+    raise typer.Exit(code)
+
+
+def check_installed() -> None:
+    """Raises ``ParameterError`` where the extra ``server`` is not installed."""
+    missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ParameterError("serve", f"needs {', '.join(missing)}: pip install 'overpaint[server]'")
+
+
+def load(choice: Choice) -> "Editor":
+    """The model; a folder that is none is told before the seconds that importing torch takes."""
+    with uncollected():
+        from overpaint.checkpoint import inspect
+
+        inspect(choice.model, download=choice.download)
+        from overpaint.editor import Editor
+
+        return Editor(**vars(choice))
