@@ -43,6 +43,11 @@ class Picture:
         return int(np.iinfo(self.rgb.dtype).max)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of memory that its numbers take."""
+        return self.rgb.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
+
+    @property
     def pixels(self) -> Pixels:
         """[h, w, 3], or [h, w, 4] with alpha."""
         return self.rgb if self.alpha is None else np.dstack([self.rgb, self.alpha])

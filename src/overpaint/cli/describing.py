@@ -13,7 +13,7 @@ from overpaint.errors import OverpaintError, ParameterError
 from overpaint.recipe import plain
 
 if TYPE_CHECKING:
-    from overpaint.describe import Description, HeadFacts
+    from overpaint.describe import Description
     from overpaint.picture import Picture
 
     Look = Callable[[Picture], tuple[dict[str, Any], list[str]]]  # facts for scripts, lines for people
@@ -70,21 +70,10 @@ def _tell(image: Path, look: "Look", report: Report, several: bool) -> None:
 
 def _judged(picture: "Picture") -> tuple[dict[str, Any], list[str]]:
     from overpaint.describe import describe as draft
-    from overpaint.describe.judge import shipped
+    from overpaint.describe import tell
 
     found = draft(picture)
-    accuracy = {head: _accuracy(facts) for head, facts in shipped().facts.items()}
-    return {**found.as_dict(), "by": JUDGE, "accuracy": accuracy}, _lines(found)
-
-
-def _accuracy(facts: "HeadFacts") -> dict[str, Any]:
-    return {
-        "right": facts.accuracy,
-        "on_photos": facts.on_photos,
-        "by_chance": facts.chance,
-        "pictures": facts.pictures,
-        "right_where_drafted": facts.precision,
-    }
+    return tell(found), _lines(found)
 
 
 def _lines(found: "Description") -> list[str]:

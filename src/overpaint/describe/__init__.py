@@ -2,5 +2,6 @@
 
 from overpaint.describe.drafting import Description, Part, describe
 from overpaint.describe.judge import HeadFacts, Judge, Verdicts
+from overpaint.describe.telling import tell
 
-__all__ = ["Description", "HeadFacts", "Judge", "Part", "Verdicts", "describe"]
+__all__ = ["Description", "HeadFacts", "Judge", "Part", "Verdicts", "describe", "tell"]

@@ -1,12 +1,11 @@
 """Pictures of the data folder as pixels: decoded apart, and kept for a while, since one is often edited again."""
 
-import threading
-from collections import OrderedDict
 from hashlib import sha256
 
 from overpaint.errors import ImageError
 from overpaint.picture import Picture
 from overpaint.server.files import Files
+from overpaint.server.kept import Kept
 from overpaint.server.sandbox import Sandbox
 
 
@@ -18,20 +17,19 @@ class Decoded:
     """
 
     def __init__(self, sandbox: Sandbox, files: Files, most_bytes: int) -> None:
-        self._sandbox, self._files, self._room = sandbox, files, most_bytes
-        self._kept: OrderedDict[str, Picture] = OrderedDict()
-        self._lock = threading.Lock()
+        self._sandbox, self._files = sandbox, files
+        self._kept: Kept[str, Picture] = Kept(most_bytes, lambda picture: picture.nbytes)
 
     def take_in(self, data: bytes) -> tuple[str, Picture]:
         """Decode a file's bytes and keep them in the folder; the digest that gives them back. Raises ``ImageError``."""
         digest = sha256(data).hexdigest()
-        picture = self._known(digest) or self._decoded(digest, data)
+        picture = self._kept.get(digest) or self._decoded(digest, data)
         self._files.put_input(data)  # after it proved to be a picture
         return digest, picture
 
     def picture(self, digest: str) -> Picture:
         """The picture that was taken in. Raises ``ImageError`` if its file is not there any more."""
-        known = self._known(digest)
+        known = self._kept.get(digest)
         if known is not None:
             return known
         data = self._files.read_input(digest)
@@ -39,23 +37,7 @@ class Decoded:
             raise ImageError("the picture's file is not kept any more; send it again")
         return self._decoded(digest, data)
 
-    def _known(self, digest: str) -> Picture | None:
-        with self._lock:
-            picture = self._kept.get(digest)
-            if picture is not None:
-                self._kept.move_to_end(digest)
-            return picture
-
     def _decoded(self, digest: str, data: bytes) -> Picture:
         picture = self._sandbox.decode(data)
-        with self._lock:
-            if digest not in self._kept:
-                self._room -= _bytes_of(picture)
-            self._kept[digest] = picture
-            while self._room < 0 and self._kept:
-                self._room += _bytes_of(self._kept.popitem(last=False)[1])
+        self._kept.put(digest, picture)
         return picture
-
-
-def _bytes_of(picture: Picture) -> int:
-    return picture.rgb.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)

@@ -17,6 +17,7 @@ REQUEST_ID: ContextVar[str] = ContextVar("overpaint_request_id", default="")  # 
 ACCESS = logging.getLogger("overpaint.server.access")
 
 CLIENT_GONE = 499  # nginx's number, seen in logs only
+_HEALTH = ("/livez", "/readyz", "/metrics")  # asked every few seconds by whoever watches over a server
 MAX_PATH = 300  # characters of a path in a log
 
 
@@ -75,4 +76,6 @@ def log_access(scope: Scope, answer: Answer, since: float, bytes_in: int, owner:
         "owner": owner,
         "request_id": answer.request_id,
     }
-    ACCESS.info("%(method)s %(path)s %(status)d in %(milliseconds)s ms", told, extra=told)
+    asked_all_the_time = told["path"] in _HEALTH and told["status"] < 400
+    level = logging.DEBUG if asked_all_the_time else logging.INFO
+    ACCESS.log(level, "%(method)s %(path)s %(status)d in %(milliseconds)s ms", told, extra=told)

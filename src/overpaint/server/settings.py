@@ -39,7 +39,7 @@ class Settings:
 
     queue: int = _setting(1000, "Jobs that may wait.", 1, 1_000_000)
     queue_of_key: int = _setting(500, "Jobs of one API key that may wait.", 1, 1_000_000)
-    in_flight: int = _setting(16, "Jobs that are worked on at once; one key gets three quarters of them at most.", 1, 256)
+    in_flight: int = _setting(16, "Jobs that are worked on at once; three quarters at most are one key's.", 1, 256)
     most_work: float = _setting(100.0, "Gigapixels times network rows that one request may ask for.", 0.001, 1e6)
     body_megabytes: int = _setting(64, "A request's size.", 1, 2048)
     uploads: int = _setting(32, "Requests with a body that are taken in at once.", 1, 1024)
