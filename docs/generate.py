@@ -6,6 +6,7 @@ python docs/generate.py --check    changes nothing; exits 1 and names the pages 
 ``options.md`` is written whole; elsewhere, what is between ``<!-- generated: NAME -->`` and ``<!-- end -->`` lines.
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,10 @@ from overpaint.model_loading import training_noise
 from overpaint.params import specs
 from overpaint.presets import BANDS, presets, presets_for
 from overpaint.samplers import ABOUT
+from overpaint.server.app import PARTS as ROUTES
+from overpaint.server.extras import EXTRAS, PICTURES, SWEEP_EXTRAS
+from overpaint.server.openapi import STATUSES
+from overpaint.server.settings import settings
 
 DOCS = Path(__file__).parent
 _PART = re.compile(r"(?ms)^<!-- generated: (\w+) -->\n.*?^<!-- end -->$")
@@ -149,8 +154,48 @@ def commands_part() -> str:
     return table(("command", "what it does"), rows)
 
 
+def routes_part() -> str:
+    rows = []
+    for route in (route for part in ROUTES for route in part.router.routes):
+        about = (route.endpoint.__doc__ or "").splitlines()[0]
+        rows += [(f"`{method} {route.path}`", about) for method in sorted(route.methods or ())]
+    return table(("route", "what it does"), rows)
+
+
+def request_part() -> str:
+    """The names of an edit and a sweep that are no fields of ``EditParams``."""
+    rows = [(f"`{name}`", "file", "", words) for name, words in PICTURES.items()]
+    for name, extra in {**EXTRAS, **SWEEP_EXTRAS}.items():
+        default = "" if extra.default is None else f"`{json.dumps(extra.default)}`"
+        kind = ", ".join(f"`{c}`" for c in extra.choices) or extra.kind
+        rows.append((f"`{name}`" + (" (sweeps)" if name in SWEEP_EXTRAS else ""), kind, default, extra.help))
+    return table(("name", "takes", "default", "what it is"), rows)
+
+
+def statuses_part() -> str:
+    return table(("status", "when"), ((str(status), words) for status, words in STATUSES.items()))
+
+
+def settings_part() -> str:
+    rows = []
+    for f, known in settings():
+        limits = "" if known["low"] is None else f"{known['low']:.15g} to {known['high']:.15g}"
+        default = "`$XDG_DATA_HOME/overpaint`" if f.name == "folder" else _shown_default(f.default)
+        rows.append((f"`--{f.name.replace('_', '-')}`", limits, default, known["help"]))
+    return table(("option", "takes", "default", "what it is"), rows)
+
+
+def _shown_default(value: object) -> str:
+    shown = f"{value:.15g}" if isinstance(value, float) else str(value)
+    return "" if value in (None, (), False) else f"`{shown}`"
+
+
 PARTS = {
     "commands": commands_part,
+    "routes": routes_part,
+    "request": request_part,
+    "statuses": statuses_part,
+    "settings": settings_part,
     "noise": noise_part,
     "bands": bands_part,
     "presets": presets_part,

@@ -225,7 +225,7 @@ def from_text(name: str, text: str) -> Any:
 
 
 # what users of diffusers and other tools type, and what it is called here
-_FOREIGN_NAMES = {
+FOREIGN_NAMES = {
     "num_inference_steps": "steps",
     "denoising_strength": "strength",
     "denoise": "strength",
@@ -246,6 +246,6 @@ _FOREIGN_NAMES = {
 def reject_unknown(names: Iterator[str] | list[str]) -> None:
     """Raise the TypeError for keyword arguments that are not ours, naming ours where the meaning is known."""
     for name in names:
-        ours = _FOREIGN_NAMES.get(name)
+        ours = FOREIGN_NAMES.get(name)
         known = ", ".join(f.name for f, _ in specs())
         raise TypeError(f"unexpected argument {name!r}: " + (f"use {ours}=" if ours else f"known are {known}"))

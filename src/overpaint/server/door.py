@@ -35,6 +35,8 @@ def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
             taken = opened[0].getsockname()[1] if opened else port
             try:
                 opened.append(socket.create_server((address, taken), family=family, backlog=BACKLOG))
+                # for what is accepted there: or the end of each answer waits for the client's word on its beginning
+                opened[-1].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as e:  # a name of both kinds, where the system has one of them
                 refused = refused or e
         if not opened:

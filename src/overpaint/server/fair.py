@@ -45,14 +45,13 @@ class Fair:
         self._jobs[id] = owner, work
         self._order = None
 
-    def discard(self, id: str) -> None:
-        """A job is not to be run any more."""
-        known = self._jobs.pop(id, None)
-        if known is None:
-            return
-        whose = self._owners[known[0]]
-        whose.waiting = [entry for entry in whose.waiting if entry[2] != id]
-        heapq.heapify(whose.waiting)
+    def discard(self, *ids: str) -> None:
+        """Jobs are not to be run any more."""
+        gone = {id: self._jobs.pop(id)[0] for id in ids if id in self._jobs}
+        for owner in set(gone.values()):
+            whose = self._owners[owner]
+            whose.waiting = [entry for entry in whose.waiting if entry[2] not in gone]
+            heapq.heapify(whose.waiting)
         self._forget_idle()
         self._order = None
 

@@ -95,6 +95,7 @@ class Keys:
             _refuse(f"{where}: its key was there before, under another name")
         self._digests.append((name, digest))
 
+
 _OTHERS = 0o027  # a group may read it: so systemd's credentials and the secrets of containers come
 
 

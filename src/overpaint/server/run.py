@@ -11,6 +11,7 @@ cannot be; a signal; the engine is dead. A second signal ends the process where 
 accepted: it is as safe as a crash.
 """
 
+import gc
 import logging
 import os
 import queue
@@ -165,6 +166,8 @@ class _Life:
             log.info("pictures are read in worker processes", extra={"layers": self._service.sandbox.layers()})
             if warm_up:
                 _warm_up(editor)
+            gc.collect()
+            gc.freeze()  # the libraries: going through them all takes .3 s, in which nobody is answered
         except BaseException as e:  # whatever it is, the server must not wait for a model that never comes
             self._news.put(_Failed(e))
         else:

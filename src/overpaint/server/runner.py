@@ -6,6 +6,7 @@ Fair -> claim -> read its pictures -> Editor.submit -> Ending
 import logging
 import threading
 import time
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -55,18 +56,20 @@ class Runner:
 
     # ---- from any thread -------------------------------------------------------------------------------------------
 
-    def add(self, record: JobRecord) -> None:
-        """A stored job is to be run."""
+    def add(self, records: Sequence[JobRecord]) -> None:
+        """Stored jobs are to be run."""
         with self._changed:
-            self._wait(record)
+            for record in records:
+                self._wait(record)
             self._changed.notify_all()
         self._bells.ring_all()
 
-    def forget(self, id: str) -> None:
-        """A waiting job was cancelled in the store."""
+    def forget(self, ids: Collection[str]) -> None:
+        """Waiting jobs were cancelled in the store."""
         with self._changed:
-            self._fair.discard(id)
-            self._waiting.pop(id, None)
+            self._fair.discard(*ids)
+            for id in ids:
+                self._waiting.pop(id, None)
         self._bells.ring_all()
 
     def cancel(self, id: str, reason: Reason = "cancelled") -> None:
@@ -135,7 +138,8 @@ class Runner:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(self._has_work, self._until_deadline())
+                while not self._has_work():
+                    self._changed.wait(self._until_deadline())
                 if self._over:
                     return
                 late = self._late()
@@ -172,7 +176,7 @@ class Runner:
         if self.running(record.id) is not None:
             self.cancel(record.id, "deadline")
             return
-        self.forget(record.id)
+        self.forget([record.id])
         self._ending.too_late(record)
 
     def _wait(self, record: JobRecord) -> None:

@@ -24,7 +24,7 @@ from overpaint.server.keeper import Keeper
 from overpaint.server.order import Order
 from overpaint.server.pictures import Pictures
 from overpaint.server.problems import INVALID, MISSING, SERVER, Problem, not_found, problem_of_failure
-from overpaint.server.records import Asked, JobRecord, State, new_id
+from overpaint.server.records import Asked, Cancelling, JobRecord, State, new_id
 from overpaint.server.runner import Runner
 from overpaint.server.sandbox import Sandbox
 from overpaint.server.settings import Settings
@@ -166,8 +166,7 @@ class Service:
         runner, limits = self._ready_runner(), self.settings
         stored = self.store.add_all([first, *records[1:]], room=limits.queue, room_of_owner=limits.queue_of_key)
         if stored[0].id == first.id:  # and not what an idempotency key came with before
-            for job in stored:
-                runner.add(job)
+            runner.add(stored)
         return stored
 
     # ---- jobs out --------------------------------------------------------------------------------------------------
@@ -206,13 +205,25 @@ class Service:
             raise not_found("job")
         if outcome == "ended":
             raise Problem(409, INVALID, "ended", f"the job is {self.job(id, owner).state} already")
-        if self._runner is not None:
-            if outcome == "cancelled":
-                self._runner.forget(id)
-                self._on_end(self.job(id, owner))
-            else:
-                self._runner.cancel(id)
+        self._let_go({id: outcome})
         return self.job(id, owner)
+
+    def cancel_sweep(self, id: str, owner: str) -> list[JobRecord]:
+        """End those of a sweep's jobs that have not ended."""
+        self.sweep(id, owner)
+        self._let_go(self.store.cancel_sweep(id, owner))
+        return self.sweep(id, owner)
+
+    def _let_go(self, wished: Mapping[str, Cancelling]) -> None:
+        """Have the runner see what the store knows of wishes to cancel."""
+        gone = [id for id, outcome in wished.items() if outcome == "cancelled"]
+        if self._runner is not None:
+            self._runner.forget(gone)
+            for id in wished.keys() - set(gone):
+                self._runner.cancel(id)
+        for id in gone:
+            if (job := self.store.job(id)) is not None:
+                self._on_end(job)
 
     def result(self, id: str, owner: str) -> tuple[JobRecord, bytes]:
         """A result's file."""

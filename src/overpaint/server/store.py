@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, delete, func, insert, select, union, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, insert, select, union, update
 
 from overpaint.errors import KeyReusedError, QueueFullError, StoreError
 from overpaint.server.database import Database, inputs, jobs, pictures, totals
@@ -137,23 +137,17 @@ class Store:
 
     def cancel(self, id: str, owner: str) -> Cancelling:
         """What an owner's wish comes to: a queued job is cancelled, a running one is marked for the runner to see."""
-        waits = jobs.c.state == "queued"
-        wish = (
-            update(jobs)
-            .where(jobs.c.id == id, jobs.c.owner == owner, jobs.c.state.not_in(ENDED))
-            .values(
-                cancel_asked=True,
-                state=case((waits, "cancelled"), else_=jobs.c.state),
-                finished=case((waits, self._clock()), else_=None),
-            )
-            .returning(jobs.c.state)
-        )
         with self._database.writing() as c:
-            state = c.execute(wish).scalar()
-            if state is not None:
-                return "cancelled" if state == "cancelled" else "asked"
+            wished = _wish(c, and_(jobs.c.id == id, jobs.c.owner == owner), self._clock())
+            if wished:
+                return wished[id]
             known = c.execute(select(jobs.c.id).where(jobs.c.id == id, jobs.c.owner == owner)).first()
         return "unknown" if known is None else "ended"
+
+    def cancel_sweep(self, sweep: str, owner: str) -> dict[str, Cancelling]:
+        """The same for all jobs of a sweep that have not ended, in one transaction."""
+        with self._database.writing() as c:
+            return _wish(c, and_(jobs.c.sweep == sweep, jobs.c.owner == owner), self._clock())
 
     def recover(self, most_attempts: int = MOST_ATTEMPTS) -> Recovered:
         """At a server's start: no job is running, so what says so was interrupted. For the one server there is."""
@@ -282,6 +276,22 @@ class Store:
         with self._database.reading() as c:
             row = c.execute(wanted).first()
         return None if row is None else _job(row)
+
+
+def _wish(c: Connection, which: ColumnElement[bool], now: float) -> dict[str, Cancelling]:
+    """Cancel what waits of these jobs and mark what runs: what it came to, by their ids."""
+    waits = jobs.c.state == "queued"
+    wish = (
+        update(jobs)
+        .where(which, jobs.c.state.not_in(ENDED))
+        .values(
+            cancel_asked=True,
+            state=case((waits, "cancelled"), else_=jobs.c.state),
+            finished=case((waits, now), else_=None),
+        )
+        .returning(jobs.c.id, jobs.c.state)
+    )
+    return {row.id: "cancelled" if row.state == "cancelled" else "asked" for row in c.execute(wish)}
 
 
 def _known(c: Connection, record: JobRecord) -> list[JobRecord]:

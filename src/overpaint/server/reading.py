@@ -1,0 +1,55 @@
+"""Requests' bodies read for the routes: in threads, with room for a job, and with pictures fetched from the web."""
+
+from dataclasses import replace
+from typing import Any
+
+from fastapi import Request
+
+from overpaint.server.asking import AS_TEXT, REPEATED, Asking, asking_of
+from overpaint.server.bodies import MEGABYTE
+from overpaint.server.body import Body, malformed, media_type, read_form, strict_json, unsupported
+from overpaint.server.context import Context, check_model, context_of, owner_of
+from overpaint.server.fetch import fetch
+from overpaint.server.order import Sent
+from overpaint.server.problems import INVALID, Problem
+
+
+async def read_asking(request: Request, *, sweep: bool) -> Asking:
+    """What a request asks for, its picture fetched where it named a URL. Refused unread where there is no room."""
+    context = context_of(request)
+    await context.threads.quick(context.service.room, owner_of(request))
+    body = await read_body(request)
+    key = request.headers.get("idempotency-key")
+    asking = await context.threads.intake(asking_of, body, sweep=sweep, key=key)
+    check_model(context, asking.model)
+    if asking.image_url is None:
+        return asking
+    image = Sent(await fetched(context, asking.image_url))
+    return replace(asking, order=replace(asking.order, image=image))
+
+
+async def read_body(request: Request) -> Body:
+    """JSON or a form. Raises ``Problem``: 415 for anything else, 400 for what cannot be read."""
+    kind = media_type(request)
+    if kind == "multipart/form-data":
+        return await read_form(request, REPEATED, AS_TEXT)
+    if kind != "application/json":
+        raise unsupported(f"the content type is {kind or 'not told'}, must be application/json or multipart/form-data")
+    return Body(await read_json(request))
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """The object that a body of JSON is. Raises ``Problem`` 400."""
+    told = await context_of(request).threads.intake(strict_json, await request.body())
+    if not isinstance(told, dict):
+        raise malformed("invalid_json", "the body must be a JSON object")
+    return told
+
+
+async def fetched(context: Context, url: str) -> bytes:
+    """The picture behind a URL. Raises ``Problem``: 422 where this server fetches none."""
+    if not context.settings.image_urls:
+        words = "this server fetches no pictures; send the picture's bytes as image"
+        raise Problem(422, INVALID, "image_urls_off", words, "image_url")
+    most, seconds = context.settings.body_megabytes * MEGABYTE, context.settings.body_seconds
+    return await context.threads.intake(fetch, url, most_bytes=most, seconds=seconds)
