@@ -19,8 +19,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
 
-from overpaint.server.fetch import MOST_CHARACTERS, Address, fetch, is_public, look_up
+from overpaint.server.fetch import MOST_CHARACTERS, fetch, look_up
 from overpaint.server.problems import Problem
+from overpaint.server.public import Address, is_public
 from overpaint.server.settings import Settings
 
 Answer = Callable[[socket.socket, str], None]

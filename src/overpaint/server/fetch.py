@@ -19,16 +19,15 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import quote, urljoin, urlsplit
 
 from overpaint.server.problems import INVALID, SERVER, Problem
+from overpaint.server.public import Address, is_public
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-
-Address = IPv4Address | IPv6Address
 
 MOST_REDIRECTS = 3
 MOST_CHARACTERS = 8000  # of a URL
@@ -46,38 +45,6 @@ _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _NUMBER = re.compile("[0-9]+|0x[0-9a-f]*")
 _KEPT = "!$%&'()*+,/:;=?@[]~"  # beside letters, digits and "-._": what stands for itself in a path and query
-
-_NAT64 = ip_network("64:ff9b::/96")
-_UNICAST = ip_network("2000::/3")  # all that is given out of IPv6 for use between networks
-# what ``ipaddress`` lets pass, or did in some version of Python 3.11 to 3.13; IANA's registries of special addresses
-_NOT_PUBLIC = [
-    ip_network(text)
-    for text in (
-        "100.64.0.0/10",  # shared by customers of one provider; also a cloud's metadata
-        "168.63.129.16/32",  # Azure's, to be reached only from inside of its machines
-        "192.0.0.0/24",  # protocol assignments; also a cloud's metadata
-        "192.88.99.0/24",  # 6to4 relays
-        "2001::/23",  # protocol assignments, Teredo among them
-        "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4
-        "3fff::/20",  # documentation
-    )
-]
-
-
-def is_public(address: Address) -> bool:
-    """Whether it is one machine's address on the public internet, by its number alone.
-
-    IPv6 addresses with an IPv4 address inside are not: nothing honest is named so any more. The exception is NAT64's
-    64:ff9b::/96, by which a machine without IPv4 sees the rest of the world: there the address inside decides.
-    """
-    if address in _NAT64:
-        return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
-    if address.version == 6 and address not in _UNICAST:
-        return False
-    if any(address in network for network in _NOT_PUBLIC):
-        return False
-    return address.is_global and not (address.is_multicast or address.is_reserved)
 
 
 def look_up(host: str, port: int) -> list[str]:

@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, delete, func, insert, select, union, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, func, insert, select, union, update
 
-from overpaint.errors import KeyReusedError, QueueFullError, StoreError
+from overpaint.errors import KeyReusedError, QueueFullError
 from overpaint.server.database import Database, inputs, jobs, pictures, totals
 from overpaint.server.records import (
     ENDED,
-    Asked,
     Cancelling,
     Counts,
     Failure,
@@ -31,6 +30,7 @@ from overpaint.server.records import (
     State,
     dump,
 )
+from overpaint.server.rows import job_of, row_of
 
 MOST_ATTEMPTS = 3
 _PAGE = 200
@@ -106,7 +106,7 @@ class Store:
                 replace(record, state="queued", number=accepted + i, created=now) for i, record in enumerate(records, 1)
             ]
             c.execute(update(totals).values(accepted=accepted + len(stored)))
-            c.execute(insert(jobs), [_row(job) for job in stored])
+            c.execute(insert(jobs), [row_of(job) for job in stored])
             needed = [{"job": job.id, "digest": digest} for job in stored for digest in sorted(job.asked.digests)]
             if needed:
                 c.execute(insert(inputs), needed)
@@ -192,13 +192,13 @@ class Store:
             mark = select(theirs.c.number).where(theirs.c.id == before, theirs.c.owner == owner)
             wanted = wanted.where(jobs.c.number < mark.scalar_subquery())
         with self._database.reading() as c:
-            return [_job(row) for row in c.execute(wanted)]
+            return [job_of(row) for row in c.execute(wanted)]
 
     def sweep(self, id: str, owner: str) -> list[JobRecord]:
         """The owner's jobs that were asked for together, in their order; [] if there is no such sweep."""
         wanted = select(jobs).where(jobs.c.sweep == id, jobs.c.owner == owner).order_by(jobs.c.number)
         with self._database.reading() as c:
-            return [_job(row) for row in c.execute(wanted)]
+            return [job_of(row) for row in c.execute(wanted)]
 
     def queued(self) -> Iterator[JobRecord]:
         """The jobs that wait, as they came. Read in pages: what is claimed, added or cancelled meanwhile may still be
@@ -207,7 +207,7 @@ class Store:
         page = wanted
         while True:
             with self._database.reading() as c:
-                found = [_job(row) for row in c.execute(page)]
+                found = [job_of(row) for row in c.execute(page)]
             yield from found
             if len(found) < _PAGE:
                 return
@@ -275,7 +275,7 @@ class Store:
     def _one(self, wanted: Select[Any]) -> JobRecord | None:
         with self._database.reading() as c:
             row = c.execute(wanted).first()
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
 
 def _wish(c: Connection, which: ColumnElement[bool], now: float) -> dict[str, Cancelling]:
@@ -302,20 +302,5 @@ def _known(c: Connection, record: JobRecord) -> list[JobRecord]:
     if row.fingerprint != record.fingerprint:
         raise KeyReusedError("this idempotency key came with another request before")
     if row.sweep is None:
-        return [_job(row)]
-    return [_job(r) for r in c.execute(select(jobs).where(jobs.c.sweep == row.sweep).order_by(jobs.c.number))]
-
-
-def _row(job: JobRecord) -> dict[str, Any]:
-    return {**vars(job), "asked": job.asked.to_json(), "failure": None, "made": None}
-
-
-def _job(row: Row[Any]) -> JobRecord:
-    told = row._asdict()
-    try:
-        told["asked"] = Asked.from_json(row.asked)
-        told["failure"] = row.failure and Failure(**json.loads(row.failure))
-        told["made"] = row.made and Made(**json.loads(row.made))
-        return JobRecord(**told)
-    except (KeyError, TypeError, ValueError) as e:
-        raise StoreError(f"the job {row.id} in the database cannot be read: {e}") from e
+        return [job_of(row)]
+    return [job_of(r) for r in c.execute(select(jobs).where(jobs.c.sweep == row.sweep).order_by(jobs.c.number))]
