@@ -182,6 +182,7 @@ def test_poison_fails_alone(editor: Editor, alone: dict[float, np.ndarray], monk
         poisoned_job.result()
 
 
+@pytest.mark.case("S15")
 @pytest.mark.parametrize(
     "error",
     [
@@ -215,6 +216,7 @@ def test_without_room_for_all_each_is_tried_alone(
     assert 2 in sizes
 
 
+@pytest.mark.case("S16")
 def test_numbers_that_are_not_finite_are_an_error(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(editor.model, "predict", lambda x, *rest: x * float("nan"))
     with pytest.raises(EditFailed, match="not finite"):

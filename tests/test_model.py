@@ -370,3 +370,23 @@ def test_made_with(model: DiffusionModel, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_embedded_model_is_hashed_as_any(model: DiffusionModel) -> None:
     assert model.hash == fingerprint(embedded_folder())
+
+
+@pytest.mark.case("S16")
+def test_a_vae_that_overflows_in_half_precision_decodes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    half = DiffusionModel.load("embedded", device="cpu", dtype="bfloat16")
+    vae = half._codec._vae
+    decode, tried = vae.decode, []
+
+    def overflowing(z: torch.Tensor) -> Any:
+        tried.append(z.dtype)
+        out = decode(z)
+        if z.dtype == torch.bfloat16:
+            out.sample[0, 0, 0, 0] = torch.inf
+        return out
+
+    monkeypatch.setattr(vae, "decode", overflowing)
+    z0 = torch.randn(1, half.channels, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.isfinite(half.decode(z0)).all()
+    assert tried == [torch.bfloat16, torch.float32]
+    assert vae.dtype == torch.bfloat16  # as before

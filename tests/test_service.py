@@ -381,6 +381,28 @@ def test_a_job_that_fails_fails_alone(service: Service, editor: Editor, monkeypa
             assert service.result(job.id, "")[1] == encode(alone.pixels, "PNG", [alone.recipe])
 
 
+@pytest.mark.case("S15", "S16")
+def test_no_memory_and_no_numbers(service: Service, editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One clear error that is not worth another try, and the next job is done."""
+    predict = editor.model.predict
+
+    def no_room(*asked: Any) -> Any:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    def no_numbers(*asked: Any) -> Any:
+        return predict(*asked) * float("nan")
+
+    for fault, words in ((no_room, "not enough memory for an edit at 64x64"), (no_numbers, "not finite")):
+        with monkeypatch.context() as patch:
+            patch.setattr(editor.model, "predict", fault)
+            job = ended(service, service.submit(an_order(), "").id)
+        with pytest.raises(Problem, match=words) as told:
+            service.result(job.id, "")
+        assert (job.state, told.value.status, told.value.code) == ("failed", 500, "edit_failed")
+        assert told.value.http_headers() == {"x-should-retry": "false"}
+    assert ended(service, service.submit(an_order(), "").id).state == "done"
+
+
 def test_a_result_that_is_not_kept_any_more(service: Service) -> None:
     job = ended(service, service.submit(an_order(), "").id)
     service.files.remove_results([job.id])
