@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -c constraints.txt
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: demo test lint slow bench bench-edits docs clean
+.PHONY: demo test lint slow bench bench-edits bench-serve docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/overpaint demo
@@ -26,6 +26,9 @@ bench: $(VENV)/.dev
 
 bench-edits: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.edits $(BENCH_ARGS)
+
+bench-serve: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.serve $(BENCH_ARGS)
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

@@ -86,6 +86,8 @@ ALLOWED = {
     "plot": set(),
     "prepare": BASE | {"decode", "edit_task", "maps", "model", "picture", "presets", "recipe", "request", "windows"},
     "marks": {"errors", "decode", "maps", "picture", "request"},
+    "remote_line": {"errors", "version"},
+    "remote": {"errors", "decode", "marks", "params", "remote_line"},
     "redo": {"errors", "decode", "maps", "picture", "recipe", "request"},
     "crowd": {"errors", "job", "result"},
     "editor": BASE
@@ -112,7 +114,7 @@ ALLOWED = {
 }
 LIGHT = ("params", "presets", "errors", "cli", "levels", "samplers", "card", "images", "picture", "decode", "encode")
 LIGHT += ("checkpoint", "configs", "infotext", "metadata", "recipe", "weights")
-LIGHT += ("maps", "marks", "model_sam", "request")
+LIGHT += ("maps", "marks", "model_sam", "remote", "request")
 LIGHT += ("fidelity", "model_clip", "model_lpips")
 LIGHT += ("describe", "model_blip", "model_seer", "uncollected")
 LIGHT += ("server.files", "server.records", "server.store")

@@ -13,6 +13,7 @@
     |-- QueueFullError                    too many jobs are waiting already               exit 1
     |-- KeyReusedError    (ValueError)    an idempotency key came with another request    exit 2
     |-- SandboxError      (RuntimeError)  no worker process can be had for a picture      exit 1
+    |-- ServerError       (RuntimeError)  a server is not there, or does not do it        exit 1
     |-- EditFailed        (RuntimeError)  the network failed or gave numbers of no use    exit 1
     `-- EditCancelled                     the edit was cancelled by its owner             exit 130
 
@@ -112,6 +113,18 @@ class KeyReusedError(OverpaintError, ValueError):
 
 class SandboxError(OverpaintError, RuntimeError):
     """No worker process can be started, or the server is ending: nothing that a picture is to blame for."""
+
+
+class ServerError(OverpaintError, RuntimeError):
+    """A server cannot be reached, has no room, or refuses what it was asked for."""
+
+    def __init__(
+        self, message: str, *, status: int | None = None, code: str | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status  # of HTTP; None where there was no answer
+        self.code = code
+        self.param = param
 
 
 class EditFailed(OverpaintError, RuntimeError):

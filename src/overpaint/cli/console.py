@@ -88,10 +88,15 @@ def result_facts(result: "EditResult", name: Path | None) -> dict[str, Any]:
 
 def result_line(result: "EditResult") -> str:
     """A result for people."""
-    h, w = result.pixels.shape[:2]
+    return line_of(result.facts())
+
+
+def line_of(facts: Mapping[str, Any]) -> str:
+    """The same of its facts alone."""
     return (
-        f"{w}x{h}  seed {result.seed}  strength {result.params.strength:g} (t0 {result.t0}, "
-        f"{result.signal:.0%} of the picture left)  {result.steps_run} steps  {result.seconds:.1f} s"
+        f"{facts['width']}x{facts['height']}  seed {facts['seed']}  "
+        f"strength {facts['recipe']['params']['strength']:g} (t0 {facts['t0']}, "
+        f"{facts['signal']:.0%} of the picture left)  {facts['steps_run']} steps  {facts['seconds']:.1f} s"
     )
 
 

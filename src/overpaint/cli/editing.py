@@ -44,7 +44,11 @@ class Progress:
 
     def step(self, index: int, event: "StepEvent") -> None:
         """An edit took a step."""
-        self._set(index, event.step / event.steps)
+        self.far(index, event.step, event.steps)
+
+    def far(self, index: int, step: int, steps: int) -> None:
+        """An edit is so far."""
+        self._set(index, step / steps)
 
     def end(self, index: int) -> None:
         """An edit is done, or failed."""

@@ -14,17 +14,23 @@ from overpaint.cli.maps import Marked, with_marks
 from overpaint.cli.options import Choice, JsonOption, OverwriteOption, with_edit_options, with_model
 from overpaint.cli.outputs import Files, FormatOption, OutOption, Wish, deliver, plan, suffix_of, write_sheet
 from overpaint.errors import ImageError, OverpaintError, ParameterError
-from overpaint.params import PROMPT_ADVICE, EditParams
+from overpaint.params import PROMPT_ADVICE, EditParams, our_default
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from overpaint.editor import Editor
     from overpaint.picture import Picture
+    from overpaint.recipe import Recipe
     from overpaint.request import EditRequest
     from overpaint.result import EditResult
 
+ImagesArgument = Annotated[list[Path], typer.Argument(help="The pictures to edit; - is standard input.")]
+PromptArgument = Annotated[str, typer.Argument(help=f"What the result shows. {PROMPT_ADVICE}")]
 CountOption = Annotated[
     int, typer.Option("--count", "-c", help="How many, with seeds seed, seed+1 ...; with --variation, its seeds.")
 ]
+CompareOption = Annotated[bool, typer.Option("--compare", help="Also write before | after side by side.")]
 
 
 @dataclass
@@ -42,22 +48,20 @@ class _Work:
 @with_marks
 @with_model
 def edit(
-    images: Annotated[list[Path], typer.Argument(help="The pictures to edit; - is standard input.")],
-    prompt: Annotated[str, typer.Argument(help=f"What the result shows. {PROMPT_ADVICE}")],
+    images: ImagesArgument,
+    prompt: PromptArgument,
     options: dict[str, Any],
     marks: Marked,
     choice: Choice,
     out: OutOption = None,
     suffix: FormatOption = "png",
     count: CountOption = 1,
-    compare: Annotated[bool, typer.Option("--compare", help="Also write before | after side by side.")] = False,
+    compare: CompareOption = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Edit pictures under a prompt; their structure survives as far as the strength lets it."""
-    if _is_file(prompt):
-        raise ParameterError("prompt", f"is the file {prompt}; the prompt comes last, after the pictures")
-    EditParams(prompt=prompt, **options)  # what is wrong is told before torch is imported and a model loaded
+    params_of(prompt, options)  # what is wrong is told before torch is imported and a model loaded
     wish = Wish(out, suffix_of(suffix), count, compare, overwrite)
     works = [_Work(name, files) for name, files in zip(images, plan(wish, images, also_read=marks.files), strict=True)]
     report = Report(as_json, out)
@@ -65,7 +69,14 @@ def edit(
     if readable:
         with open_editor(choice) as editor:
             _run(editor, readable, prompt, options, wish, report, marks)
-    _end(report, len(images))
+    end(report, len(images))
+
+
+def params_of(prompt: str, options: dict[str, Any]) -> EditParams:
+    """What edits of pictures are to be, checked."""
+    if _is_file(prompt):
+        raise ParameterError("prompt", f"is the file {prompt}; the prompt comes last, after the pictures")
+    return EditParams(prompt=prompt, **options)
 
 
 @with_edit_options
@@ -96,7 +107,7 @@ def extend(
     if _read(work, report):
         with open_editor(choice) as editor:
             _run(editor, [work], prompt, options, wish, report)
-    _end(report, 1)
+    end(report, 1)
 
 
 @with_edit_options
@@ -118,7 +129,7 @@ def generate(
     report = Report(as_json, out)
     with open_editor(choice) as editor:
         _run(editor, [work], prompt, options, wish, report)
-    _end(report, 1)
+    end(report, 1)
 
 
 def _first_readable(works: list[_Work], report: Report) -> list[_Work]:
@@ -192,20 +203,26 @@ def _run(
 
 def _finish(work: _Work, report: Report) -> None:
     """All of an input's edits have ended: write its sheet, if one is wanted, and let go of its pictures."""
-    from overpaint.picture import fit, to_pil
-    from overpaint.sheet import side_by_side
-
     if work.to_compare and work.files.compare is not None and work.picture is not None:
         results = sorted(work.to_compare, key=lambda r: r.index)
-        after = [r.image for r in results]
-        before = to_pil(fit(work.picture, after[0].size, results[0].params.fit).pixels)
-        page = side_by_side([before, *after])
-        write_sheet(page, work.files.compare, report, "before | after", [r.recipe for r in results])
+        after, recipes = [r.image for r in results], [r.recipe for r in results]
+        write_compared(work.picture, after, recipes, work.files.compare, report)
     work.picture = None
     work.to_compare.clear()
 
 
-def _end(report: Report, asked: int) -> None:
+def write_compared(
+    picture: "Picture", after: "Sequence[Image.Image]", recipes: "Sequence[Recipe]", path: Path, report: Report
+) -> None:
+    """Write the sheet of ``--compare``: a picture as it was edited, and what became of it."""
+    from overpaint.picture import fit, to_pil
+    from overpaint.sheet import side_by_side
+
+    before = to_pil(fit(picture, after[0].size, recipes[0].params.fit or our_default("fit")).pixels)
+    write_sheet(side_by_side([before, *after]), path, report, "before | after", recipes)
+
+
+def end(report: Report, asked: int) -> None:
     """One picture that failed ends the command as its error does; some of several, with 1."""
     if report.failures:
         raise typer.Exit(report.failures[0].exit_code if asked == 1 else 1)

@@ -11,6 +11,7 @@ from overpaint.cli.options import gathering
 from overpaint.errors import OverpaintError, ParameterError
 
 if TYPE_CHECKING:
+    from overpaint.marks import Marks
     from overpaint.picture import Picture
     from overpaint.request import EditOptions, Layer
 
@@ -61,14 +62,11 @@ class Marked:
             path for path in (self.map, self.mask, self.changed_from, self.scribble, *of_layers) if path is not None
         ]
 
-    def of(self, picture: "Picture") -> "EditOptions":
-        """The options of an edit of ``picture``; what there is to note is told."""
-        from overpaint.cli.console import warn
-        from overpaint.maps.toolbox import TOOLS
+    def marks(self) -> "Marks":
+        """The same for the library, whose maps are still files."""
         from overpaint.marks import Marks
-        from overpaint.model_sam import SAM_TOOL
 
-        marks = Marks(
+        return Marks(
             map=_source(self.map),
             mask=_source(self.mask),
             soft=self.soft,
@@ -77,8 +75,15 @@ class Marked:
             tools=self.tools,
             layers=map(_layer, self.layers),  # so that what is wrong with one is told after what is with a map
         )
+
+    def of(self, picture: "Picture") -> "EditOptions":
+        """The options of an edit of ``picture``; what there is to note is told."""
+        from overpaint.cli.console import warn
+        from overpaint.maps.toolbox import TOOLS
+        from overpaint.model_sam import SAM_TOOL
+
         try:
-            options, notes = marks.of(picture, (*TOOLS, SAM_TOOL))
+            options, notes = self.marks().of(picture, (*TOOLS, SAM_TOOL))
         except OverpaintError as e:
             warn(e.notes)
             raise

@@ -113,10 +113,20 @@ def deliver(result: "EditResult", path: Path, suffix: str) -> None:
     if str(path) == STDOUT:
         from overpaint.encode import WRITTEN, encode
 
-        sys.stdout.buffer.write(encode(result.pixels, WRITTEN[suffix], [result.recipe]))
-        sys.stdout.buffer.flush()
+        deliver_file(encode(result.pixels, WRITTEN[suffix], [result.recipe]), path)
     else:
         result.save(path)
+
+
+def deliver_file(data: bytes, path: Path) -> None:
+    """Write a result that is a file's bytes already."""
+    if str(path) == STDOUT:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        from overpaint.encode import write_atomically
+
+        write_atomically(path, data)
 
 
 def write_sheet(
