@@ -63,6 +63,7 @@ def one(editor: Editor, guidance: float) -> np.ndarray:
     return pixels
 
 
+@pytest.mark.case("S17", "S18")
 @pytest.mark.parametrize("n", range(1, 8))
 def test_same_bytes_alone_and_in_a_crowd(editor: Editor, alone: dict[float, np.ndarray], n: int) -> None:
     guidance = (1.0, 3.0)[n % 2]
@@ -228,6 +229,7 @@ def at_its_end(job: EditJob, call: Callable[[], object]) -> None:
     job.listen(lambda event: call() if event.step == event.steps else None)
 
 
+@pytest.mark.case("S19")
 def test_short_edits_overtake_and_long_ones_are_not_starved(model: DiffusionModel) -> None:
     """A stream of short edits passes a long one until it has waited for as many rows as it has left itself."""
     finished: list[str] = []

@@ -402,10 +402,7 @@ def test_a_few_at_a_time_and_the_rest_in_line(counted: Pictures, counting: Count
     counting.asked = 0
     counting.go.clear()
     with ThreadPoolExecutor(20) as pool:
-        asked = [
-            pool.submit(counted.noised, id, ME, strength=0.01 * i, params=fresh)
-            for i in range(AT_ONCE + WAITING)
-        ]
+        asked = [pool.submit(counted.noised, id, ME, strength=0.01 * i, params=fresh) for i in range(AT_ONCE + WAITING)]
         wait_until(lambda: len(counted._noising._line) == WAITING and counting.asked == AT_ONCE)
         refused = problem(lambda: counted.noised(id, ME, strength=0.99, params=fresh))
         assert (refused.status, refused.retry_after, refused.code) == (429, 1, "too_many_waiting")

@@ -16,7 +16,7 @@ from serving import a_service, an_order, ended, picture_bytes
 from overpaint import decode
 from overpaint.editor import Editor
 from overpaint.encode import encode
-from overpaint.errors import DiskFullError, KeyReusedError, ParameterError, QueueFullError, StoreError
+from overpaint.errors import DiskFullError, KeyReusedError, ParameterError, QueueFullError, SandboxError, StoreError
 from overpaint.marks import Marks
 from overpaint.request import EditRequest, Layer
 from overpaint.server.events import Happening
@@ -356,6 +356,74 @@ def test_a_full_disk(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
             service.result(job.id, "")
         assert told.value.status == 507
     assert ended(service, service.submit(an_order(), "").id).state == "done"
+
+
+def test_no_worker_for_a_while(service: Service, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result that is there is not lost for want of a process to write it."""
+    encode_, tries = sandbox.encode, []
+
+    def failing(*given: Any) -> bytes:
+        tries.append(given)
+        if len(tries) < 3:
+            raise SandboxError("no process can be started")
+        return encode_(*given)
+
+    monkeypatch.setattr(sandbox, "encode", failing)
+    assert ended(service, service.submit(an_order(), "").id).state == "done"
+    assert len(tries) == 3
+
+
+def test_a_result_that_cannot_be_told_fails_its_job(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: Any) -> Any:
+        raise ValueError("/secret: no number")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("overpaint.server.ending.fidelity_of", broken)
+        job = ended(service, service.submit(replace(an_order(), fidelity=True), "").id)
+    assert job.failure is not None
+    assert job.failure.code == "internal"
+    assert "secret" not in job.failure.message
+    assert ended(service, service.submit(an_order(), "").id).state == "done"
+
+
+def test_the_queue_outlives_a_store_that_cannot_be_read(
+    service: Service, editor: Editor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that was given up while it waited; then the store fails as it is read again."""
+    with held(editor) as go:
+        for i in range(12):
+            service.submit(an_order(seed=i), "")
+        late = service.submit(an_order(deadline=0.3, steps=200), "")
+        job, tries = Store.job, []
+
+        def failing(self: Store, id: str) -> Any:
+            tries.append(id)
+            raise StoreError("the disk is away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "job", failing)
+            until = time.monotonic() + 20
+            while not tries and time.monotonic() < until:
+                time.sleep(0.01)
+        assert tries == [late.id]
+        assert Store.job is job
+        go.set()
+    assert ended(service, late.id).state == "failed"
+    assert ended(service, service.submit(an_order(), "").id).state == "done"
+    assert service.state == "ready"
+
+
+def test_a_runner_that_has_died_is_told(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a fault that nobody thought of: never ready and doing nothing."""
+    monkeypatch.setattr("threading.excepthook", lambda told: None)
+    monkeypatch.setattr(service._runner, "_late", lambda: 1 / 0)
+    service.submit(an_order(), "")
+    until = time.monotonic() + 20
+    while service.state == "ready" and time.monotonic() < until:
+        time.sleep(0.01)
+    assert service.state == "broken"
+    with pytest.raises(Problem, match="broken"):
+        service.submit(an_order(), "")
 
 
 @pytest.mark.case("S14")

@@ -21,7 +21,14 @@ from conftest import ROOT
 from postgres import Postgres
 from sqlalchemy import update
 
-from overpaint.errors import FolderInUseError, KeyReusedError, ParameterError, QueueFullError, StoreError, StoreFullError
+from overpaint.errors import (
+    FolderInUseError,
+    KeyReusedError,
+    ParameterError,
+    QueueFullError,
+    StoreError,
+    StoreFullError,
+)
 from overpaint.params import EditParams
 from overpaint.server.database import LAYOUT, totals
 from overpaint.server.files import Files

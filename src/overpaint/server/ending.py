@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from overpaint.errors import EditCancelled, OutputError, OverpaintError, StoreError
+from overpaint.errors import EditCancelled, OutputError, SandboxError, StoreError
 from overpaint.explore import fidelity_of
 from overpaint.recipe import plain
 from overpaint.result import EditResult
@@ -44,7 +44,7 @@ class Ending:
         """A job came to this. ``again``: an error is no fault of the job's, which is put back into the queue."""
         id = running.record.id
         if isinstance(outcome, EditResult):
-            ended = self._write(running, outcome)
+            ended = self._made(running, outcome)
         elif running.reason == "cancelled":
             ended = self._surely(lambda: self._store.cancelled(id))
         elif running.reason == "deadline":
@@ -62,6 +62,18 @@ class Ending:
         if self._surely(lambda: self._store.fail(record.id, _DEADLINE)):
             self._tell(record.id)
 
+    def _made(self, running: Running, result: EditResult) -> bool:
+        """A result is there, and is written. Whatever goes wrong with that ends the job: nobody would run it again."""
+        while True:
+            try:
+                return self._write(running, result)
+            except SandboxError as e:  # no worker can be started just now, or the server is ending
+                _LOG.error("a result cannot be encoded, trying again: %s", e)
+                if self._over.wait(_AGAIN):
+                    return False  # the next start runs it again
+            except Exception as e:
+                return self._failed(running, e)
+
     def _write(self, running: Running, result: EditResult) -> bool:
         """The result's file first, then that it is there."""
         id, asked = running.record.id, running.record.asked
@@ -70,11 +82,8 @@ class Ending:
         except OutputError as e:  # too large for the format, or too slow
             failure = Failure(INVALID, "cannot_encode", plain(e, MAX_MESSAGE), "format")
             return self._surely(lambda: self._store.fail(id, failure))
-        try:
-            digest = self._files.put_result(id, asked.format, data)
-            made = Made(asked.format, digest, len(data), _facts(running, result))
-        except OverpaintError as e:
-            return self._failed(running, e)
+        digest = self._files.put_result(id, asked.format, data)
+        made = Made(asked.format, digest, len(data), _facts(running, result))
         return self._surely(lambda: self._store.finish(id, made))
 
     def _failed(self, running: Running, error: BaseException) -> bool:
@@ -83,7 +92,11 @@ class Ending:
         return self._surely(lambda: self._store.fail(id, failure))
 
     def _tell(self, id: str) -> None:
-        job = self._store.job(id)
+        try:
+            job = self._store.job(id)
+        except StoreError as e:  # it has ended all the same
+            _LOG.error("how a job ended could not be read: %s", e)
+            return
         if job is not None:
             _LOG.info("job %s", job.state, extra={"job": id, "owner": job.owner, "cost": job.cost})
             self._on_end(job)

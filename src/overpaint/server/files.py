@@ -86,7 +86,7 @@ class Files:
         path = self._inputs / digest
         with _our_errors(path), self._keeping:
             there = _regular(path)
-            if there is not None and there.st_size == len(data):
+            if there is not None and there.st_size == len(data) and path.read_bytes() == data:
                 os.utime(path, follow_symlinks=False)
                 return digest
         write_atomically(path, data)

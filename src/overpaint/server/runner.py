@@ -104,6 +104,11 @@ class Runner:
             return self._pace.seconds(ahead + sum(other.left for other in all_running))
 
     @property
+    def alive(self) -> bool:
+        """Whether jobs are taken up; False if a fault of ours has ended that."""
+        return self._thread.is_alive()
+
+    @property
     def load(self) -> tuple[int, int]:
         """How many jobs wait, and how many run."""
         with self._changed:

@@ -80,7 +80,8 @@ class Service:
     @property
     def state(self) -> Phase:
         """Whether work is taken, and if not, why."""
-        if self._phase == "ready" and self.editor is not None and not self.editor.alive:
+        parts = (self.editor, self._runner)
+        if self._phase == "ready" and not all(part is not None and part.alive for part in parts):
             self._phase = "broken"
         return self._phase
 
