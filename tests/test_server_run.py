@@ -20,6 +20,7 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
+from overpaint.cli import serving
 from overpaint.cli.app import app
 from overpaint.errors import ParameterError
 from overpaint.server.door import check_door
@@ -437,3 +438,15 @@ def test_every_setting_has_an_option() -> None:
     serve = typer.main.get_command(app).get_command(None, "serve")  # type: ignore[attr-defined]
     flags = {flag for parameter in serve.params for flag in parameter.opts}
     assert {f"--{f.name.replace('_', '-')}" for f, _ in settings()} <= flags
+
+
+def test_threads_spin_briefly_unless_somebody_chose(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")  # so that it is put back afterwards
+        monkeypatch.delenv(name)
+    serving.spin_briefly()
+    assert os.environ["GOMP_SPINCOUNT"] == serving.SPINS
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    serving.spin_briefly()
+    assert "GOMP_SPINCOUNT" not in os.environ
