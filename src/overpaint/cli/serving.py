@@ -18,6 +18,7 @@ from overpaint.uncollected import uncollected
 if TYPE_CHECKING:
     from overpaint.editor import Editor
 
+SPINS = "1000"  # some microseconds
 EXTRA = (
     "fastapi",
     "python_multipart",
