@@ -30,8 +30,9 @@ from overpaint.result import EditResult
 from overpaint.server import pictures as module
 from overpaint.server.decoded import Decoded
 from overpaint.server.files import Files
+from overpaint.server.intake import MAX_TOOLS
 from overpaint.server.kept import Kept
-from overpaint.server.pictures import LARGE, MOST_TOOLS, Pictures
+from overpaint.server.pictures import LARGE, Pictures
 from overpaint.server.problems import Problem
 from overpaint.server.records import new_id
 from overpaint.server.sandbox import Sandbox
@@ -555,10 +556,10 @@ def test_maps_that_cannot_be_made(pictures: Pictures) -> None:
             pictures.select(id, ME, [tool])
         assert isinstance(e.value, ParameterError | ImageError), tool
         assert len(str(e.value)) < 2000
-    for tools in ([], ["invert"] * (MOST_TOOLS + 1)):
+    for tools in ([], ["invert"] * (MAX_TOOLS + 1)):
         with pytest.raises(ParameterError, match="must be 1 to 64"):
             pictures.select(id, ME, tools)
-    assert pictures.select(id, ME, ["box:0,0,9,9"] * MOST_TOOLS)
+    assert pictures.select(id, ME, ["box:0,0,9,9"] * MAX_TOOLS)
 
 
 def test_tools_end_in_time(pictures: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:

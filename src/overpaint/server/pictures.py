@@ -24,6 +24,7 @@ from overpaint.picture import Picture, Pixels, fit, inner_size, to_pil
 from overpaint.recipe import Input
 from overpaint.request import EditRequest
 from overpaint.server.decoded import Decoded
+from overpaint.server.intake import MAX_TOOLS
 from overpaint.server.kept import Kept
 from overpaint.server.problems import SERVER, Problem, not_found
 from overpaint.server.records import FORMATS, FormatName, PictureRecord
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 # what has a say in the picture that an edit of the whole picture starts from, beside its strength
 NOISED_FIELDS = ("seed", "variation", "size", "output_size", "fit")
 MOST_SHOWN = 4_000_000  # pixels of a noised picture: larger ones would hold up what finishes edits
-MOST_TOOLS = 64
 
 PATIENCE = 30.0  # seconds to wait for a turn, and for the engine with it
 SELECT_SECONDS = 20.0  # after which no further tool is begun; the slowest takes 15 s on the largest picture
@@ -203,7 +203,7 @@ class Pictures:
         has it all.
 
         Args:
-            tools: as in ``maps.toolbox``, up to ``MOST_TOOLS``. None of them loads a network.
+            tools: as in ``maps.toolbox``, up to ``MAX_TOOLS``. None of them loads a network.
             base: the map to begin with, float32 [h, w] in 0..1.
 
         Raises:
@@ -211,8 +211,8 @@ class Pictures:
             Problem: 429 or 503, where too many ask; 504, where it takes too long.
         """
         record = self.get(id, owner)
-        if len(tools) > MOST_TOOLS or (base is None and not tools):
-            raise ParameterError("tools", f"are {len(tools)}, must be 1 to {MOST_TOOLS}")
+        if len(tools) > MAX_TOOLS or (base is None and not tools):
+            raise ParameterError("tools", f"are {len(tools)}, must be 1 to {MAX_TOOLS}")
         w, h = record.width, record.height
         if base is not None and base.shape != (h, w):
             raise ImageError(f"the map has the shape {base.shape}, must be {(h, w)} like the picture")
