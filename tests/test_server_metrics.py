@@ -12,7 +12,7 @@ from overpaint.errors import StoreError
 from overpaint.server import metrics as metrics_module
 from overpaint.server.files import Files
 from overpaint.server.metrics import Metrics
-from overpaint.server.records import Asked, Failure, JobRecord, Made
+from overpaint.server.records import PHASES, Asked, Failure, JobRecord, Made
 from overpaint.server.store import Store
 from overpaint.version import __version__
 
@@ -111,7 +111,7 @@ def test_what_runs_here_is_told(served: Served) -> None:
     served.state = "ready"
     got = read(metrics)
     assert got[f"overpaint_build_info{{device=cpu,model=tiny,version={__version__}}}"] == 1
-    states = {name: got[f"overpaint_state{{state={name}}}"] for name in metrics_module.STATES}
+    states = {name: got[f"overpaint_state{{state={name}}}"] for name in PHASES}
     assert states == {"loading": 0, "ready": 1, "draining": 0, "broken": 0}
 
 

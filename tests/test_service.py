@@ -228,13 +228,13 @@ def test_the_same_key_is_the_same_job(service: Service) -> None:
 @pytest.mark.case("S01")
 def test_a_full_queue(tmp_path: Path, editor: Editor, sandbox: Sandbox) -> None:
     with a_service(tmp_path, editor, sandbox, queue=3, queue_of_key=2, in_flight=1) as service, held(editor) as go:
-        service.room("alice")
+        service.room()
         for owner in ("alice", "bob"):  # one of each runs, though there is room for one
             runs(service, service.submit(an_order(), owner).id, owner)
         for owner in ("alice", "alice", "bob"):
             service.submit(an_order(), owner)
         with pytest.raises(QueueFullError):
-            service.room("carol")
+            service.room()
         with pytest.raises(QueueFullError) as full:
             service.submit(an_order(), "bob")
         assert not full.value.of_owner
@@ -483,7 +483,7 @@ def test_a_model_that_is_not_there_yet(tmp_path: Path, editor: Editor, sandbox: 
     with a_service(tmp_path, None, sandbox) as service:
         assert service.state == "loading"
         with pytest.raises(Problem, match="being loaded") as told:
-            service.room("")
+            service.room()
         assert (told.value.status, told.value.retry_after) == (503, 5)
         service.start(editor)
         assert service.state == "ready"

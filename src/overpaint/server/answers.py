@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from overpaint.server.records import FormatName, State
+from overpaint.server.records import FormatName, Phase, State
 
 
 class Error(BaseModel):
@@ -83,7 +83,7 @@ class Picture(BaseModel):
 class Health(BaseModel):
     """How the server is."""
 
-    state: Literal["loading", "ready", "draining", "broken"]
+    state: Phase
     reason: str | None = None
 
 

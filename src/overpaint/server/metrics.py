@@ -24,14 +24,13 @@ from prometheus_client.registry import Collector
 
 from overpaint.errors import OverpaintError
 from overpaint.server.files import Files
-from overpaint.server.records import ENDED, JobRecord
+from overpaint.server.records import ENDED, PHASES, JobRecord
 from overpaint.server.store import Store
 from overpaint.version import __version__
 
 if TYPE_CHECKING:
     from overpaint.editor import Editor
 
-STATES = ("loading", "ready", "draining", "broken")  # of a service
 OTHER = "other"
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -144,7 +143,7 @@ class _Stored(Collector):
     def collect(self) -> Iterator[Metric]:
         yield self._build()
         state = GaugeMetricFamily("overpaint_state", "1 for the state that the server is in.", labels=["state"])
-        for one in STATES:
+        for one in PHASES:
             state.add_metric([one], float(one == self._service.state))
         yield state
         readable = 1.0

@@ -8,7 +8,7 @@ from fastapi import Request
 from overpaint.server.asking import AS_TEXT, REPEATED, Asking, asking_of
 from overpaint.server.bodies import MEGABYTE
 from overpaint.server.body import Body, malformed, media_type, read_form, strict_json, unsupported
-from overpaint.server.context import Context, check_model, context_of, owner_of
+from overpaint.server.context import Context, check_model, context_of
 from overpaint.server.fetch import fetch
 from overpaint.server.order import Sent
 from overpaint.server.problems import INVALID, Problem
@@ -17,7 +17,7 @@ from overpaint.server.problems import INVALID, Problem
 async def read_asking(request: Request, *, sweep: bool) -> Asking:
     """What a request asks for, its picture fetched where it named a URL. Refused unread where there is no room."""
     context = context_of(request)
-    await context.threads.quick(context.service.room, owner_of(request))
+    await context.threads.quick(context.service.room)
     body = await read_body(request)
     key = request.headers.get("idempotency-key")
     asking = await context.threads.intake(asking_of, body, sweep=sweep, key=key)

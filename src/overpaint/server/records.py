@@ -18,6 +18,9 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
 
+Phase = Literal["loading", "ready", "draining", "broken"]  # of the server itself
+PHASES: tuple[Phase, ...] = get_args(Phase)
+
 FormatName = Literal["png", "jpeg", "webp"]  # of a result, and its file's ending
 FORMATS: tuple[FormatName, ...] = get_args(FormatName)
 

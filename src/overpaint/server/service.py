@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from overpaint.editor import Editor
 from overpaint.errors import ParameterError, QueueFullError
@@ -24,7 +24,7 @@ from overpaint.server.keeper import Keeper
 from overpaint.server.order import Order
 from overpaint.server.pictures import Pictures
 from overpaint.server.problems import INVALID, MISSING, SERVER, Problem, not_found, problem_of_failure
-from overpaint.server.records import Asked, Cancelling, JobRecord, State, new_id
+from overpaint.server.records import Asked, Cancelling, JobRecord, Phase, State, new_id
 from overpaint.server.runner import Runner
 from overpaint.server.sandbox import Sandbox
 from overpaint.server.settings import Settings
@@ -33,7 +33,6 @@ from overpaint.server.telling import happening, step, told
 from overpaint.several import seeds_of, strengths_of, values_of
 from overpaint.work import work_of
 
-Phase = Literal["loading", "ready", "draining", "broken"]
 _WORDS = {"loading": "the model is being loaded", "draining": "the server is ending", "broken": "the server is broken"}
 _GIGA = 1e9
 _SOON = 5  # seconds after which a server that is not ready may be
@@ -98,7 +97,7 @@ class Service:
             self._runner.close()
         self._keeper.close()
 
-    def room(self, owner: str) -> None:
+    def room(self) -> None:
         """Cheap, before a body is read: raises a ``Problem`` or ``QueueFullError`` where no job can be taken now."""
         waiting, _ = self._ready_runner().load
         if waiting >= self.settings.queue:
