@@ -276,3 +276,18 @@ def test_is_hard_and_bounds() -> None:
     faint = np.zeros((4, 5), np.float32)
     faint[3, 1] = 1e-30
     assert bounds(faint) == (1, 3, 2, 4)
+
+
+@pytest.mark.case("M05", "M06")
+def test_by_opacity_is_as_automatic1111_has_it() -> None:
+    """Black strokes on nothing are marked where they are opaque; what is opaque throughout is told by brightness."""
+    strokes = np.zeros((H, W, 4), np.uint8)
+    strokes[2:5, 3:9, 3] = 255
+    m, notes = load_map(strokes, SIZE, by="opacity", hard=True)
+    assert (m == (strokes[..., 3] > 128)).all()
+    assert notes == []
+    opaque = np.dstack([np.repeat(strokes[..., 3:], 3, axis=2), np.full((H, W), 255, np.uint8)])
+    assert (load_map(opaque, SIZE, by="opacity")[0] == load_map(opaque, SIZE)[0]).all()
+    assert (load_map(strokes, SIZE, by="transparency")[0] == 1 - m).all()
+    with pytest.raises(ParameterError, match="by: is 'alpha', must be one of brightness, opacity, transparency"):
+        load_map(strokes, SIZE, by="alpha")  # type: ignore[arg-type]

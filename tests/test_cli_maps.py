@@ -40,10 +40,13 @@ def test_map_mask_and_box_are_one(here: Path, editor: Editor) -> None:
 def test_a_mask_is_hard_and_a_map_is_not(here: Path, editor: Editor) -> None:
     soft = np.round(np.linspace(0, 1, 64, dtype=np.float32) * 255)[None].repeat(48, 0) / np.float32(255)
     grey(soft, "m.png")
+    holes = np.uint8(np.round((1 - soft) * 255))
+    images.save(np.dstack([np.zeros((48, 64, 3), np.uint8), holes]), "holes.png")
     for options, m in (
         (("--mask", "m.png"), (soft >= 0.5).astype(np.float32)),
         (("--mask", "m.png", "--soft"), soft),
         (("--map", "m.png"), soft),
+        (("--mask", "holes.png", "--mask-by", "transparency"), (soft >= 0.5).astype(np.float32)),
     ):
         assert run("edit", "in.png", "a lake", "-o", "out.png", *options, *QUICK).exit_code == 0
         assert np.array_equal(pixels_of("out.png"), editor.edit("in.png", "a lake", change_map=m, **SAME).pixels)

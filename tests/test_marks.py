@@ -77,3 +77,11 @@ def test_an_error_has_the_notes_of_before() -> None:
     with pytest.raises(ImageError) as caught:
         Marks(mask=b"").of(PICTURE)
     assert (caught.value.notes, caught.value.kind) == ((), "empty")
+
+
+def test_a_mask_marks_by_what_is_said() -> None:
+    holes = np.dstack([PICTURE.rgb, np.uint8(255 * (1 - box((32, 24), 4, 4, 8, 8)))])
+    options, _ = Marks(mask=holes, mask_by="transparency").of(PICTURE)
+    assert (options["change_map"] == box((32, 24), 4, 4, 8, 8)).all()
+    with pytest.raises(ParameterError, match="mask_by: is 'alpha'"):
+        Marks(mask=holes, mask_by="alpha").of(PICTURE)  # type: ignore[arg-type]

@@ -98,7 +98,8 @@ def test_explicit_over_cards_preset_over_preset_over_card_over_ours() -> None:
 
 def test_nothing_is_left_open() -> None:
     params = resolved()
-    assert all(getattr(params, f.name) is not None for f, _ in specs() if f.name not in ("preset", "keep"))
+    ruled = ("preset", "keep", "padding")  # None says that there is none, and of padding that the map decides
+    assert all(getattr(params, f.name) is not None for f, _ in specs() if f.name not in ruled)
     assert params.output_size == "300x200"
     assert resolve(params, CARD, size="256x256", output_size="300x200") == params  # resolved again: the same
 

@@ -93,7 +93,10 @@ def files_of(folder: Path) -> dict[str, bytes]:
         ((), {"in.png"}),
         (("--mask", "map.png", "--tool", "grow:3", "--layer", "other.png:snow: and ice:.7"), {"in.png"}),
         (("--map", "map.png", "--box", "4,4,24,24", "--changed-from", "other.png", "--format", "webp"), {"in.webp"}),
-        (("--count", 2, "--compare", "--mask", "map.png", "--soft"), {"in-1.png", "in-2.png", "in-compare.png"}),
+        (
+            ("--count", 2, "--compare", "--mask", "map.png", "--soft", "--mask-by", "opacity"),
+            {"in-1.png", "in-2.png", "in-compare.png"},
+        ),
         (("--scribble", "map.png", "--variation", "9,.2", "--count", 2, "--format", "jpg"), {"in-1.jpg", "in-2.jpg"}),
         (("--extend", "16,0,0,0", "--preset", "extend"), {"in.png"}),
     ],

@@ -127,6 +127,7 @@ class Editor:
         preset: PresetName | None = None,
         fill: FillName | None = None,
         region: RegionName | None = None,
+        padding: int | None = None,
         blend: int | None = None,
         match: float | None = None,
         extend: str | tuple[int, int, int, int] | None = None,
@@ -144,8 +145,8 @@ class Editor:
             image: a path, the bytes of a file, a PIL image, or an array or tensor (uint8, uint16, or float in 0..1).
             prompt: what the result shows. Name what you want *and* what is in the picture.
             strength, negative_prompt, keep, keep_measure, steps, guidance_scale, sampler, schedule, seed, variation,
-                size, output_size, fit, detail, preset, fill, region, blend, match, extend, repeat: see ``EditParams``;
-                None is resolved by preset, card and our defaults.
+                size, output_size, fit, detail, preset, fill, region, padding, blend, match, extend, repeat:
+                see ``EditParams``; None is resolved by preset, card and our defaults.
             change_map: where to change, and how much: a picture or array in 0..1, white = change with all of
                 ``strength``, black = the original's own pixels, bit for bit.
             layers: regions with prompts of their own.
@@ -177,6 +178,7 @@ class Editor:
             preset=preset,
             fill=fill,
             region=region,
+            padding=padding,
             blend=blend,
             match=match,
             extend=extend,

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from overpaint import decode
-from overpaint.errors import OverpaintError
-from overpaint.maps.changemap import MapSource, load_map
+from overpaint.errors import OverpaintError, ParameterError
+from overpaint.maps.changemap import BY, ByName, MapSource, load_map
 from overpaint.maps.maptools import difference, union
 from overpaint.maps.selecting import select_scribble
 from overpaint.maps.toolbox import TOOLS, Tool, apply_tool
@@ -20,6 +20,7 @@ class Marks:
     Attributes:
         map: white = change, grey = less.
         mask: the same, made 0 or 1 at half brightness.
+        mask_by: what of ``mask`` marks: its brightness, opacity or transparency; see ``changemap.load_map``.
         soft: keep the greys of ``mask``.
         changed_from: what differs from this picture, of the same size.
         scribble: what white strokes on black lie on.
@@ -29,6 +30,7 @@ class Marks:
 
     map: MapSource | None = None
     mask: MapSource | None = None
+    mask_by: ByName = "brightness"
     soft: bool = False
     changed_from: decode.Source | None = None
     scribble: MapSource | None = None
@@ -44,6 +46,8 @@ class Marks:
         Raises:
             ParameterError, ImageError: what is wrong with a map, a tool or a layer; its ``notes`` are those until then.
         """
+        if self.mask_by not in BY:
+            raise ParameterError("mask_by", f"is {self.mask_by!r}, must be one of {', '.join(BY)}")
         options: EditOptions = {}
         notes: list[str] = []
         try:
@@ -60,12 +64,13 @@ class Marks:
 
     def _map_of(self, picture: Picture, tools: Sequence[Tool], notes: list[str]) -> Pixels | None:
         m: Pixels | None = None
-        for source, name in ((self.map, "map"), (self.mask, "mask")):
-            if source is not None:
-                hard = name == "mask" and not self.soft
-                read, more = load_map(source, picture.size, hard=hard, name=name)
-                notes += more
-                m = read if m is None else union(m, read)
+        if self.map is not None:
+            m, more = load_map(self.map, picture.size)
+            notes += more
+        if self.mask is not None:
+            read, more = load_map(self.mask, picture.size, by=self.mask_by, hard=not self.soft, name="mask")
+            notes += more
+            m = read if m is None else union(m, read)
         if self.changed_from is not None:
             differs = difference(picture, decode.load(self.changed_from))
             m = differs if m is None else union(m, differs)

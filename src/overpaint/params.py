@@ -72,6 +72,8 @@ class EditParams:
             strength is 1 the picture has no say, and "original" means telea.
         region: where the model works when there is a map: the whole picture, the part around the map, or whichever is
             better (auto: the part, where it is at most half of a picture that is larger than the working size).
+        padding: pixels around what is marked that the model sees too, where it works on a part; None for a quarter of
+            the longer side of what is marked, and 32 at least. The part's shape may add to it.
         blend: pixels over which a mask of 0 and 1 is blended in, on its white side.
         match: in [0, 1]: how far the colours at the map's edge are brought to those around it.
         extend: by how many pixels the picture is to grow, "LEFT,TOP,RIGHT,BOTTOM": what is new is mirrored content at
@@ -136,6 +138,12 @@ class EditParams:
     )
     region: RegionName | None = _spec(
         kind="choice", help="With a map: work on the whole picture or around the map.", choices=REGIONS, ours="auto"
+    )
+    padding: int | None = _spec(
+        kind="integer",
+        help="With a map: pixels around it that a part has at least. Default: a quarter of what is marked.",
+        low=0,
+        high=4096,
     )
     blend: int | None = _spec(
         kind="integer", help="Pixels over which a hard mask is blended in, inside it.", low=0, high=512, ours=8

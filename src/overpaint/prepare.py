@@ -120,7 +120,8 @@ def _spot(
     if picture is None or maps is None:
         return None if picture is None else Spot(picture), None
     mode = "whole" if given.output_size == "working" else params.region
-    box = region_of(maps.touched(strengths), mode, lambda w, h: _working_box(given, (w, h), model))
+    touched = maps.touched(strengths)
+    box = region_of(touched, mode, lambda w, h: _working_box(given, (w, h), model), params.padding)
     if box is not None:
         picture, maps = picture.crop(*box.slices), maps.crop(*box.slices)
     where = Where.of(maps, strengths, params.blend)

@@ -183,6 +183,8 @@ def _body(params: EditParams, marks: Marks, more: Mapping[str, str]) -> tuple[di
     fields: dict[str, Any] = {"params": json.dumps(given), "tools": list(marks.tools), **more}
     if told:
         fields["layers"] = json.dumps(told)
+    if marks.mask_by != "brightness":
+        fields["mask_by"] = marks.mask_by
     if marks.soft:
         fields["soft"] = "true"
     return fields, parts

@@ -36,6 +36,7 @@ class EditOptions(TypedDict, total=False):
     preset: PresetName | None
     fill: FillName | None
     region: RegionName | None
+    padding: int | None
     blend: int | None
     match: float | None
     extend: str | tuple[int, int, int, int] | None

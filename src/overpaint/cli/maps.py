@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -11,6 +11,7 @@ from overpaint.cli.options import gathering
 from overpaint.errors import OverpaintError, ParameterError
 
 if TYPE_CHECKING:
+    from overpaint.maps.changemap import ByName
     from overpaint.marks import Marks
     from overpaint.picture import Picture
     from overpaint.request import EditOptions, Layer
@@ -20,6 +21,9 @@ MapOption = Annotated[
 ]
 MaskOption = Annotated[
     Path | None, typer.Option("--mask", help="The same, made 0 or 1 at half brightness; with --soft as it is.")
+]
+MaskByOption = Annotated[
+    str, typer.Option("--mask-by", help="What of --mask marks: its brightness, opacity or transparency.")
 ]
 SoftOption = Annotated[bool, typer.Option("--soft", help="Keep the greys of --mask.")]
 ToolOption = Annotated[
@@ -48,6 +52,7 @@ class Marked:
 
     map: Path | None
     mask: Path | None
+    mask_by: str
     soft: bool
     tools: list[str]
     changed_from: Path | None
@@ -69,6 +74,7 @@ class Marked:
         return Marks(
             map=_source(self.map),
             mask=_source(self.mask),
+            mask_by=cast("ByName", self.mask_by),
             soft=self.soft,
             changed_from=_source(self.changed_from),
             scribble=_source(self.scribble),
@@ -96,6 +102,7 @@ def with_marks(command: Callable[..., None]) -> Callable[..., None]:
     options = {
         "map": (MapOption, None),
         "mask": (MaskOption, None),
+        "mask_by": (MaskByOption, "brightness"),
         "soft": (SoftOption, False),
         "box": (BoxOption, None),
         "select": (SelectOption, None),
@@ -109,7 +116,8 @@ def with_marks(command: Callable[..., None]) -> Callable[..., None]:
         boxes = [] if g["box"] is None else [f"box:{g['box']}"]
         points = [f"select:{point}" for point in g["select"] or []]
         tools = [*boxes, *points, *(g["tool"] or [])]
-        return Marked(g["map"], g["mask"], g["soft"], tools, g["changed_from"], g["scribble"], g["layer"] or [])
+        known = ("map", "mask", "mask_by", "soft", "changed_from", "scribble")
+        return Marked(**{name: g[name] for name in known}, tools=tools, layers=g["layer"] or [])
 
     return gathering("marks", options, marks)(command)
 

@@ -5,7 +5,7 @@ for bit, 1 changes with the full strength, grey lies in between. A mask is a map
 anything that is a picture or an array; ``maptools`` makes and changes them; ``select`` finds what was clicked on.
 """
 
-from typing import TYPE_CHECKING, TypeAlias, Union, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, Union, cast, get_args
 
 import numpy as np
 
@@ -19,11 +19,20 @@ if TYPE_CHECKING:
 
 MapSource: TypeAlias = Union[Source, Pixels, "Tensor"]
 
+ByName = Literal["brightness", "opacity", "transparency"]  # what of a map's pixels marks them
+BY: tuple[ByName, ...] = get_args(ByName)
+
 _LUMA = (19595, 38470, 7471)  # of 65536: Rec. 601 in the whole numbers that Pillow has for convert("L")
 
 
 def load_map(
-    source: MapSource, size: tuple[int, int], *, hard: bool = False, threshold: float = 0.5, name: str = "map"
+    source: MapSource,
+    size: tuple[int, int],
+    *,
+    by: ByName = "brightness",
+    hard: bool = False,
+    threshold: float = 0.5,
+    name: str = "map",
 ) -> tuple[Pixels, list[str]]:
     """Read a change map for a picture of ``size`` (width, height).
 
@@ -36,6 +45,8 @@ def load_map(
         source: what ``decode.load`` takes, or an array or tensor: uint8, uint16 or float in 0..1, of shape [h, w],
             [h, w, 1], [h, w, 3] or [h, w, 4], or bool [h, w]; tensors with channels first, also as a batch of one.
         size: another size than this is brought to it, each pixel that of the nearest, with a note.
+        by: "brightness" as above. "opacity", as AUTOMATIC1111's API has it: alpha, and the colours mean nothing; of a
+            map that is opaque throughout its brightness. "transparency", as OpenAI's API has it: 1 - alpha.
         hard: make a mask of it: 1 where the map is at least ``threshold``, else 0. Takes the noise of JPEG away.
         threshold: above 0, at most 1.
         name: of the argument, for messages and notes.
@@ -49,7 +60,7 @@ def load_map(
     if not 0 < threshold <= 1:
         raise ParameterError("threshold", f"is {threshold}, must be above 0 and at most 1")
     try:
-        m, notes = _brightness(source)
+        m, notes = _marked(source, by)
     except ImageError as e:
         raise ImageError(f"{name}: {e}", kind=e.kind) from e
     m, more = _fitted(m, size)
@@ -59,18 +70,8 @@ def load_map(
 
 
 def openai_map(source: MapSource, size: tuple[int, int], *, name: str = "mask") -> tuple[Pixels, list[str]]:
-    """A mask as OpenAI's API has it, transparent = change, as a map: 1 - alpha. Its colours mean nothing.
-
-    Arguments, result and errors are those of ``load_map``; a mask without alpha is an ``ImageError`` too.
-    """
-    try:
-        _, alpha, notes = _read(source)
-        if alpha is None:
-            raise ImageError("it has no alpha channel, whose transparent parts are what is to be changed")
-    except ImageError as e:
-        raise ImageError(f"{name}: {e}", kind=e.kind) from e
-    m, more = _fitted(transparency(alpha), size)
-    return m, [f"{name}: {note}" for note in (*notes, *more)]
+    """A mask as OpenAI's API has it, transparent = change: ``load_map`` by transparency."""
+    return load_map(source, size, by="transparency", name=name)
 
 
 # ---- what is in a map ------------------------------------------------------------------------------------------------
@@ -103,9 +104,21 @@ def transparency(alpha: Pixels) -> Pixels:
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _brightness(source: MapSource) -> tuple[Pixels, list[str]]:
-    """float32 [h, w] of its own size, laid over black, and notes."""
+def _marked(source: MapSource, by: ByName) -> tuple[Pixels, list[str]]:
+    """float32 [h, w] of its own size, and notes."""
+    if by not in BY:
+        raise ParameterError("by", f"is {by!r}, must be one of {', '.join(BY)}")
     m, alpha, notes = _read(source)
+    if by == "transparency":
+        if alpha is None:
+            raise ImageError("it has no alpha channel, whose transparent parts are what is to be changed")
+        return transparency(alpha), notes
+    if by == "opacity" and alpha is not None and (alpha < _peak(alpha)).any():
+        return _share(alpha, _peak(alpha)), notes
+    return _over_black(m, alpha, notes)
+
+
+def _over_black(m: Pixels, alpha: Pixels | None, notes: list[str]) -> tuple[Pixels, list[str]]:
     if alpha is not None and (alpha < _peak(alpha)).any():
         m = m * _share(alpha, _peak(alpha))
         note = "it has transparency, which is laid over black: transparent = keep"

@@ -39,7 +39,7 @@ class Box:
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
-def region_of(m: Pixels, mode: RegionName, bucket_for: BucketFor, padding: float = PADDING) -> Box | None:
+def region_of(m: Pixels, mode: RegionName, bucket_for: BucketFor, padding: int | None = None) -> Box | None:
     """The part of a picture that is worked on; None is the whole picture.
 
     It holds all that is above 0 in the map and ``padding`` around it, has the shape of the bucket that suits that, and
@@ -51,12 +51,14 @@ def region_of(m: Pixels, mode: RegionName, bucket_for: BucketFor, padding: float
         mode: "mask": that crop. "whole": None. "auto": the crop where it has at most half of the picture's pixels and
             the picture more than its own bucket, else None.
         bucket_for: ``Card.bucket_for``: the working size (width, height) for the shape of a picture.
-        padding: share of the longer side of what is changed; at least 32 pixels are added.
+        padding: pixels; None for a quarter of the longer side of what is changed, and at least 32.
     """
     h, w = m.shape
     changed = _bounds(m)
     if mode == "whole" or changed is None:
         return None
+    if padding is None:
+        padding = max(PADDING_MIN, round(PADDING * max(changed.size)))
     bucket = bucket_for(*_padded(changed, (w, h), padding))
     box = _place(changed, _grown(changed, (w, h), bucket, padding), (w, h))
     if box.size == (w, h):
@@ -77,13 +79,12 @@ def _bounds(m: Pixels) -> Box | None:
     return Box(left, top, right - left, bottom - top)
 
 
-def _padded(changed: Box, picture: tuple[int, int], padding: float) -> tuple[int, int]:
+def _padded(changed: Box, picture: tuple[int, int], padding: int) -> tuple[int, int]:
     """(width, height) with the padding, no more than the picture's."""
-    each = max(PADDING_MIN, round(padding * max(changed.size)))
-    return min(picture[0], changed.width + 2 * each), min(picture[1], changed.height + 2 * each)
+    return min(picture[0], changed.width + 2 * padding), min(picture[1], changed.height + 2 * padding)
 
 
-def _grown(changed: Box, picture: tuple[int, int], bucket: tuple[int, int], padding: float) -> tuple[int, int]:
+def _grown(changed: Box, picture: tuple[int, int], bucket: tuple[int, int], padding: int) -> tuple[int, int]:
     """(width, height): the bucket's, times what makes it hold the padding; in fractions, so that it holds exactly."""
 
     def times_to_hold(size: tuple[int, int]) -> Fraction:

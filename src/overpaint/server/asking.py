@@ -71,6 +71,7 @@ def asking_of(body: Body, *, sweep: bool = False, key: str | None = None) -> Ask
         params=_params(body, given.get("params", {})),
         **pictures,
         layers=layers,
+        mask_by=given.get("mask_by", "brightness"),
         soft=given.get("soft", False),
         tools=tuple(given.get("tools", ())),
         format=given.get("format", "png"),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from overpaint.errors import ParameterError
 from overpaint.fields import CHECKS, Spec
+from overpaint.maps.changemap import BY
 from overpaint.params import MAX_COUNT
 from overpaint.recipe import plain
 from overpaint.request import MAX_LAYERS
@@ -50,6 +51,7 @@ _IDS = {f"{name}_id": Extra("word", f"The id of a picture that was sent ahead, a
 EXTRAS: dict[str, Extra] = {
     **_IDS,
     "image_url": Extra("word", "Where the picture is on the web, if this server fetches pictures."),
+    "mask_by": Extra("choice", "What of `mask` marks.", choices=BY, default="brightness"),
     "soft": Extra("flag", "Keep the greys of `mask`.", default=False),
     "tools": Extra("words", "Map tools, as box:10,10,64,48 or grow:8; in their order. See /v1/tools.", high=MAX_TOOLS),
     "layers": Extra("list", "Regions with prompts of their own.", high=MAX_LAYERS),

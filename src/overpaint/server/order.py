@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from overpaint.maps.changemap import ByName
 from overpaint.server.records import FormatName
 
 
@@ -33,7 +34,7 @@ class Order:
     Attributes:
         params: fields of ``EditParams``, of the types that these take.
         image: None is plain generation.
-        map, mask, soft, tools, scribble, changed_from, layers: where to change, as in ``marks.Marks``.
+        map, mask, mask_by, soft, tools, scribble, changed_from, layers: where to change, as in ``marks.Marks``.
         format: of the result.
         fidelity: measure what the result keeps of the picture, and tell it with the result.
         deadline_seconds: from now on; None: the server's own.
@@ -44,6 +45,7 @@ class Order:
     image: Sent | None = None
     map: Sent | None = None
     mask: Sent | None = None
+    mask_by: ByName = "brightness"
     soft: bool = False
     tools: tuple[str, ...] = ()
     scribble: Sent | None = None

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from overpaint.errors import ParameterError
+from overpaint.maps.changemap import ByName
 from overpaint.params import EditParams, reject_unknown, specs
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -56,7 +57,7 @@ class Asked:
         params: the fields of ``EditParams`` that are not None, with all seeds drawn: a job that runs again after a
             crash must come to the same bytes.
         image, map, mask, scribble, changed_from: SHA-256 of the files' bytes, by which ``Files`` keeps them; what they
-            mean stands in ``marks.Marks``, as for ``soft`` and ``tools``.
+            mean stands in ``marks.Marks``, as for ``mask_by``, ``soft`` and ``tools``.
         format: of the result.
         fidelity: whether what the result keeps of the picture is measured and told with it.
     """
@@ -65,6 +66,7 @@ class Asked:
     image: str | None = None
     map: str | None = None
     mask: str | None = None
+    mask_by: ByName = "brightness"
     soft: bool = False
     tools: tuple[str, ...] = ()
     scribble: str | None = None
