@@ -211,6 +211,14 @@ def encode(asked: dict[str, Any], data: bytearray) -> sandboxed.Answer:
     return sandboxed.encode_task(asked, data)
 
 
+def texts(asked: dict[str, Any], data: bytearray) -> sandboxed.Answer:
+    """Of a worker that was taken over: whatever bytes it was given to say."""
+    if not data.startswith(PREFIX):
+        return sandboxed.texts_task(asked, data)
+    said = bytes(data.removeprefix(PREFIX))
+    return {"bytes": len(said)}, [said]
+
+
 def part(fill: frames.Fill, length: int) -> bytearray:
     if length == UNREAD:
         time.sleep(60)
@@ -221,4 +229,4 @@ PART = frames.part
 
 if __name__ == "__main__":
     frames.part = part
-    sandboxed.main({**sandboxed.TASKS, "decode": decode, "encode": encode})
+    sandboxed.main({**sandboxed.TASKS, "decode": decode, "encode": encode, "texts": texts})

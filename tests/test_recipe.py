@@ -238,7 +238,7 @@ def test_text_behind_the_pixels_is_found() -> None:
         (
             "x\nSteps: 4, Sampler: Restart, Schedule type: Turbo, CFG scale: 0.5, Seed: 1",
             {"steps": 4, "sampler": None, "schedule": None, "guidance_scale": None},
-            ["CFG scale '0.5' is not used", "Sampler 'restart' is not known", "Schedule type 'turbo' is not known"],
+            ["CFG scale '0.5' is not used", "Sampler 'Restart' is not known", "Schedule type 'Turbo' is not known"],
         ),
         (
             "x\nSteps: 8, Sampler: Euler a, Schedule type: Automatic, CFG scale: 2, Seed: 1",

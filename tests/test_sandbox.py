@@ -22,10 +22,10 @@ from sandbox_stubs import EARLY, FORGED, PREFIX, UNREAD, tried
 from overpaint.decode import load
 from overpaint.encode import encode
 from overpaint.errors import ImageError, OutputError, RecipeError, SandboxError
-from overpaint.metadata import read_recipes
+from overpaint.metadata import Texts, read_recipes, read_texts
 from overpaint.params import ResolvedParams
 from overpaint.picture import Picture
-from overpaint.recipe import Input, Recipe
+from overpaint.recipe import Input, Recipe, to_json
 from overpaint.server import frames
 from overpaint.server.sandbox import Sandbox
 from overpaint.server.sandboxed import Named
@@ -188,6 +188,45 @@ def test_hostile_metadata_are_data(sandbox: Sandbox) -> None:
         sandbox.recipes_of(corpus()["PNG RGB"])
     with pytest.raises(ImageError, match="is text; PNG, JPEG"):
         sandbox.recipes_of(b"nothing")
+
+
+def test_texts_are_those_of_the_file(sandbox: Sandbox) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("workflow", "湖 \x00\x1b[2J\u202e")
+    info.add_text("parameters", "a lake\nSteps: 1")
+    for kind, options in (("PNG", {"pnginfo": info}), ("GIF", {"comment": b"by hand"}), ("JPEG", {}), ("TIFF", {})):
+        data = saved(smooth(), kind, **options)
+        assert sandbox.texts_of(data) == read_texts(data)
+    data = sandbox.encode(smooth(), "PNG", [a_recipe()])
+    assert sandbox.texts_of(data) == read_texts(data)
+    assert sandbox.texts_of(data).items["overpaint"] == to_json([a_recipe()])
+    with pytest.raises(ImageError, match="mask is text; PNG, JPEG"):
+        sandbox.texts_of(b"nothing", "mask")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"[1]",
+        b"{}",
+        b"[" * 100_000,
+        b"\xff",
+        b'{"parameters": null, "items": []}',
+        b'{"parameters": 1, "items": {}}',
+        b'{"parameters": null, "items": {"a": 1}}',
+        b'{"parameters": null, "items": {"a": {"b": "c"}}}',
+        json.dumps({"parameters": None, "items": {str(i): "" for i in range(101)}}).encode(),
+    ],
+)
+def test_texts_that_are_none_are_no_answer(odd: Sandbox, said: bytes) -> None:
+    with pytest.raises(ImageError, match="its answer makes no sense"):
+        odd.texts_of(PREFIX + said)
+
+
+def test_texts_are_unicode_whatever_a_worker_says(odd: Sandbox) -> None:
+    texts = odd.texts_of(PREFIX + rb'{"parameters": "\ud800", "items": {"\udfff": "\ud800x"}}')
+    assert texts == Texts("?", {"?": "?x"})
 
 
 @pytest.mark.case("I34")

@@ -9,7 +9,8 @@ What other programs mean by a name is mapped where we have the same; what we hav
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from overpaint.errors import ParameterError, RecipeError
@@ -41,15 +42,33 @@ SCHEDULE_NAMES: dict[ScheduleName, str] = {
     "exponential": "Exponential",
     "beta": "Beta",
 }
+# other names that the same go by there: those of k-diffusion, and of schedules that come to what one of ours is
+SAMPLER_ALIASES: dict[SamplerName, tuple[str, ...]] = {
+    "euler": ("k_euler",),
+    "euler_a": ("k_euler_a", "k_euler_ancestral", "Euler Ancestral"),
+    "heun": ("k_heun",),
+    "dpm2": ("k_dpm_2",),
+    "lms": ("k_lms",),
+    "dpm++2m": ("k_dpmpp_2m", "dpmpp_2m"),
+    "dpm++3m": ("k_dpmpp_3m", "dpmpp_3m"),
+    "dpm++2m_sde": ("k_dpmpp_2m_sde", "dpmpp_2m_sde"),
+}
+SCHEDULE_ALIASES: dict[ScheduleName, tuple[str, ...]] = {
+    "trailing": ("Simple", "Uniform"),
+    "sgm_uniform": ("sgm_uniform", "SGMUniform"),
+}
 _SAMPLERS = {theirs.lower(): ours for ours, theirs in SAMPLER_NAMES.items()}
+_SAMPLERS |= {alias.lower(): ours for ours, aliases in SAMPLER_ALIASES.items() for alias in aliases}
 _SCHEDULES = {theirs.lower(): ours for ours, theirs in SCHEDULE_NAMES.items()}
+_SCHEDULES |= {alias.lower(): ours for ours, aliases in SCHEDULE_ALIASES.items() for alias in aliases}
 MAX_TEXT = 1_000_000  # characters that are looked at
 _NEGATIVE = "Negative prompt:"
-# as in AUTOMATIC1111: a name, then a quoted string or anything up to a comma
-_PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+# As in AUTOMATIC1111: a name, then a quoted string or anything up to a comma. It is looked for only where a name can
+# begin, so that a million characters that hold none are read once, and not once for each of them.
+_PAIR = re.compile(r'(?<![\w \-/])[ \-/]*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _VARIATION = ("Variation seed", "Variation seed strength")
 _LEAST_PAIRS = 3  # fewer, and the last line is part of the prompt
-_AUTOMATIC = "automatic"  # the schedule that the other program thinks best: left open here too
+AUTOMATIC = "automatic"  # the schedule that the other program thinks best: left open here too
 
 
 def write(recipe: Recipe) -> str:
@@ -74,21 +93,53 @@ def write(recipe: Recipe) -> str:
     return "\n".join([p.prompt, *negative, last])
 
 
-def read(text: str) -> Recipe:
-    """What such a text tells. Raises ``RecipeError`` where it is too long or its prompt cannot be taken."""
+@dataclass(frozen=True)
+class Told:
+    """What such a text says, nothing of it judged yet; ``negative`` is None where there is none."""
+
+    prompt: str
+    negative: str | None
+    pairs: Mapping[str, str]
+
+
+def parse(text: str) -> Told:
+    """The parts of such a text. Raises ``RecipeError`` where it is too long."""
     if len(text) > MAX_TEXT:
         raise RecipeError(f"its parameters text has {len(text):,} characters, at most {MAX_TEXT:,} are read")
     *lines, last = text.strip().replace("\r\n", "\n").split("\n")
     pairs = {name.strip(): _unquoted(value) for name, value in _PAIR.findall(last)}
     if len(pairs) < _LEAST_PAIRS:
         lines, pairs = [*lines, last], {}
-    prompt, negative = _split(lines)
+    return Told(*_split(lines), pairs)
+
+
+def read(text: str) -> Recipe:
+    """What such a text tells. Raises ``RecipeError`` where it is too long or its prompt cannot be taken."""
+    told = parse(text)
+    prompt, negative, pairs = told.prompt, told.negative, told.pairs
     values, notes = _fields(pairs)
     try:
         params = EditParams(prompt=prompt, negative_prompt=negative, **values)
     except ParameterError as e:
         raise RecipeError(f"its parameters text cannot be used: {plain(e)}") from e
     return Recipe(params, model=plain(pairs["Model"]) if pairs.get("Model") else None, notes=tuple(notes))
+
+
+def sampler_named(name: str) -> tuple[SamplerName | None, ScheduleName | None]:
+    """What the sampler of such a name is here, and the schedule that older names tell with it ("DPM++ 2M Karras").
+
+    None for what is not known, or not told.
+    """
+    sampler, schedule = name.strip().lower(), None
+    for told, ours in _SCHEDULES.items():
+        if sampler.endswith(f" {told}"):
+            sampler, schedule = sampler.removesuffix(f" {told}"), ours
+    return _SAMPLERS.get(sampler), schedule
+
+
+def schedule_named(name: str) -> ScheduleName | None:
+    """What the schedule of such a name is here; None for what is not known."""
+    return _SCHEDULES.get(name.strip().lower())
 
 
 def _variation(told: str) -> dict[str, Any]:
@@ -118,7 +169,7 @@ def _split(lines: list[str]) -> tuple[str, str | None]:
     return "\n".join(lines[:start]), "\n".join(negative)
 
 
-def _fields(pairs: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
+def _fields(pairs: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     """Our fields of their pairs, each checked by itself, and what could not be used."""
     values: dict[str, Any] = {}
     notes: list[str] = []
@@ -146,20 +197,19 @@ def _fields(pairs: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
     return values, notes
 
 
-def _add_sampler(pairs: dict[str, str], values: dict[str, Any], notes: list[str]) -> None:
-    """Older texts name both in one, as "DPM++ 2M Karras"."""
-    sampler, schedule = pairs["Sampler"].lower(), pairs.get("Schedule type", _AUTOMATIC).lower()
-    for name in _SCHEDULES:
-        if sampler.endswith(f" {name}"):
-            sampler, schedule = sampler.removesuffix(f" {name}"), name
-    if sampler in _SAMPLERS:
-        values["sampler"] = _SAMPLERS[sampler]
+def _add_sampler(pairs: Mapping[str, str], values: dict[str, Any], notes: list[str]) -> None:
+    sampler, schedule = sampler_named(pairs["Sampler"])
+    told = pairs.get("Schedule type", AUTOMATIC)
+    if sampler is None:
+        notes.append(f"Sampler {plain(pairs['Sampler'])!r} is not known here, the default is used")
     else:
-        notes.append(f"Sampler {plain(sampler)!r} is not known here, the default is used")
-    if schedule in _SCHEDULES:
-        values["schedule"] = _SCHEDULES[schedule]
-    elif schedule != _AUTOMATIC:
-        notes.append(f"Schedule type {plain(schedule)!r} is not known here, the default is used")
+        values["sampler"] = sampler
+    if schedule is None and told.lower() != AUTOMATIC:
+        schedule = schedule_named(told)
+        if schedule is None:
+            notes.append(f"Schedule type {plain(told)!r} is not known here, the default is used")
+    if schedule is not None:
+        values["schedule"] = schedule
 
 
 _READ: dict[str, tuple[tuple[str, ...], Callable[[str], Any]]] = {

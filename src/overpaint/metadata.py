@@ -9,7 +9,7 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -31,6 +31,11 @@ _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _EXIF_IFD, _USER_COMMENT, _SOFTWARE, _DESCRIPTION, _XMP_TAG = 0x8769, 0x9286, 0x0131, 0x010E, 700
 _SEGMENT = 65_000  # bytes that one segment of a JPEG holds, less its own head
+# what Pillow tells of a file under its texts, or of its compression; and what it leaves as bytes although it is text
+_NO_TEXTS = {"compression", "exif", "icc_profile", "transparency", "version"}
+_TEXTS_IN_BYTES = {"comment", "xmp"}
+MAX_TEXTS, MAX_TEXT_NAME = 100, 300  # texts of a file that are told, and characters of the name of one
+MAX_ITEMS_TEXT = 4_000_000  # characters of all of them; a recipe with large maps in it has more
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,56 @@ def read_recipes(source: Source) -> list[Recipe]:
         raise RecipeError(f"{name}: its metadata cannot be read: {type(e).__name__}: {e}") from e
 
 
+@dataclass(frozen=True)
+class Texts:
+    """What a file says in words.
+
+    Attributes:
+        parameters: how it was made, as AUTOMATIC1111 and others write it; None where it does not say.
+        items: its other texts by their names.
+    """
+
+    parameters: str | None
+    items: Mapping[str, str]
+
+
+def read_texts(source: Source) -> Texts:
+    """The texts that a picture's file carries, of whatever kind; those that are too many or too long are left out.
+
+    Raises:
+        ImageError: it is not a picture. RecipeError: its metadata cannot be read.
+    """
+    im, _, name = open_header(source)
+    try:
+        if im.format == "PNG" and PNG_PARAMETERS not in im.info:
+            im.load()  # text may also stand behind a PNG's pixels
+        parameters = _parameters(im)
+        items = _items(im)
+    except Exception as e:  # as above
+        raise RecipeError(f"{name}: its metadata cannot be read: {type(e).__name__}: {e}") from e
+    if parameters is not None and len(parameters) > infotext.MAX_TEXT:
+        words = f"has {len(parameters):,} characters, at most {infotext.MAX_TEXT:,} are read"
+        raise RecipeError(f"{name}: its parameters text {words}")
+    return Texts(parameters, items)
+
+
+def _items(im: Image.Image) -> dict[str, str]:
+    """What is text, up to the limits; the longest that find no room are left out, and what follows them still told."""
+    items: dict[str, str] = {}
+    room = MAX_ITEMS_TEXT
+    for name, value in im.info.items():
+        if name in _TEXTS_IN_BYTES and isinstance(value, bytes) and im.format != "PNG":  # there they are texts too
+            value = value.decode("utf-8", "replace")
+        if not isinstance(name, str) or not isinstance(value, str) or len(name) > MAX_TEXT_NAME:
+            continue
+        if name in _NO_TEXTS or name == PNG_PARAMETERS:
+            continue
+        if len(value) <= room and len(items) < MAX_TEXTS:
+            items[name] = str(value)
+            room -= len(value)
+    return items
+
+
 def _recipes_of(im: Image.Image) -> list[Recipe]:
     ours, parameters = _texts(im)
     if ours is None and parameters is None and im.format == "PNG":
@@ -156,13 +211,22 @@ def _recipes_of(im: Image.Image) -> list[Recipe]:
 def _texts(im: Image.Image) -> tuple[str | None, str | None]:
     """Our JSON, and the text that other tools write, where there are such."""
     if im.format == "PNG":
-        return _text(im.info.get(PNG_RECIPE)), _text(im.info.get(PNG_PARAMETERS))
+        return _text(im.info.get(PNG_RECIPE)), _parameters(im)
     xmp = im.info.get("xmp")
     if im.format == "TIFF":
         tags: Any = im.tag_v2  # type: ignore[attr-defined]
-        return _recipe_in(xmp or tags.get(_XMP_TAG)), _infotext(tags.get(_DESCRIPTION))
-    exif = im.getexif()
-    return _recipe_in(xmp), _comment(exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT))
+        xmp = xmp or tags.get(_XMP_TAG)
+    return _recipe_in(xmp), _parameters(im)
+
+
+def _parameters(im: Image.Image) -> str | None:
+    """The text that other tools write, where there is one."""
+    if im.format == "PNG":
+        return _text(im.info.get(PNG_PARAMETERS))
+    if im.format == "TIFF":
+        tags: Any = im.tag_v2  # type: ignore[attr-defined]
+        return _infotext(tags.get(_DESCRIPTION))
+    return _comment(im.getexif().get_ifd(_EXIF_IFD).get(_USER_COMMENT))
 
 
 def _text(value: Any) -> str | None:

@@ -20,7 +20,7 @@ import numpy as np
 from overpaint.decode.header import check_size
 from overpaint.decode.source import MAX_BYTES
 from overpaint.errors import IMAGE_KINDS, ImageError, OutputError, OverpaintError, RecipeError
-from overpaint.metadata import Tags
+from overpaint.metadata import MAX_ITEMS_TEXT, MAX_TEXTS, Tags, Texts
 from overpaint.picture import Picture, Pixels
 from overpaint.recipe import MAX_EDITS, MAX_TEXT, Recipe, from_json, plain
 from overpaint.server import frames
@@ -32,6 +32,7 @@ from overpaint.server.workers import Pool
 _T = TypeVar("_T")
 _DTYPES: dict[str, np.dtype[Any]] = {"uint8": np.dtype(np.uint8), "uint16": np.dtype(np.uint16)}
 _ERRORS: dict[str, type[OverpaintError]] = {kind.__name__: kind for kind in (ImageError, OutputError, RecipeError)}
+_MOST_TEXTS = 10 * MAX_ITEMS_TEXT  # bytes of JSON, which has six for a character that must be spelt out
 _UNNAMED = "the picture's bytes"  # as decode has it
 _CPU = 2  # seconds of CPU time per second by the clock: decoders have threads; the clock is what ends a task
 
@@ -99,6 +100,15 @@ class Sandbox:
         """
         self._check_length(data, name)
         return self._ask("recipes", ImageError, {"name": name, "bytes": len(data)}, [data], _recipes)
+
+    def texts_of(self, data: bytes, name: str | None = None) -> Texts:
+        """What ``metadata.read_texts(data)`` gives; never with anything in it that is no Unicode.
+
+        Raises:
+            RecipeError: they cannot be read. ImageError: it is no picture, took too long, or crashed.
+        """
+        self._check_length(data, name)
+        return self._ask("texts", ImageError, {"name": name, "bytes": len(data)}, [data], _texts)
 
     def layers(self) -> tuple[str, ...]:
         """What holds of what ``confine`` lists, on this system: "rlimits", "namespaces", "landlock", "seccomp"."""
@@ -210,6 +220,27 @@ def _recipes(told: dict[str, Any], fill: frames.Fill) -> list[Recipe]:
     if len(recipes) != len(notes):
         raise frames.BrokenFrame("notes of others")
     return [replace(r, notes=tuple(_notes(n))) for r, n in zip(recipes, notes, strict=True)]
+
+
+def _texts(told: dict[str, Any], fill: frames.Fill) -> Texts:
+    try:
+        whole = json.loads(frames.part(fill, _count(told["bytes"], _MOST_TEXTS)).decode())
+    except RecursionError as e:
+        raise frames.BrokenFrame("nested too deep") from e
+    parameters, items = whole["parameters"], whole["items"]
+    if not isinstance(items, dict) or len(items) > MAX_TEXTS:
+        raise frames.BrokenFrame("no texts")
+    return Texts(
+        None if parameters is None else _unicode(parameters),
+        {_unicode(name): _unicode(text) for name, text in items.items()},
+    )
+
+
+def _unicode(told: Any) -> str:
+    """As it is, but for halves of characters, which no answer could be written with."""
+    if not isinstance(told, str):
+        raise frames.BrokenFrame("no text")
+    return told.encode("utf-8", "replace").decode()
 
 
 def _notes(told: Any) -> list[str]:

@@ -74,7 +74,19 @@ def recipes_task(asked: dict[str, Any], data: bytearray) -> Answer:
     return {"bytes": len(text), "notes": [_notes(r.notes) for r in recipes]}, [text]
 
 
-TASKS: Mapping[str, Task] = {"decode": decode_task, "encode": encode_task, "recipes": recipes_task}
+def texts_task(asked: dict[str, Any], data: bytearray) -> Answer:
+    texts = metadata.read_texts(_source(asked, data))
+    told = {"parameters": texts.parameters, "items": texts.items}
+    text = json.dumps(told, ensure_ascii=False).encode(errors="backslashreplace")
+    return {"bytes": len(text)}, [text]
+
+
+TASKS: Mapping[str, Task] = {
+    "decode": decode_task,
+    "encode": encode_task,
+    "recipes": recipes_task,
+    "texts": texts_task,
+}
 
 
 def _notes(notes: tuple[str, ...]) -> list[str]:
