@@ -9,11 +9,13 @@ python docs/generate.py --check    changes nothing; exits 1 and names the pages 
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import get_args
 
-from overpaint import card, errors
+from fastapi.routing import APIRoute
+
+from overpaint import card, errors, infotext
 from overpaint.checkpoint import inspect
 from overpaint.cli.app import app
 from overpaint.cli.options import option_type, read_strengths
@@ -26,6 +28,7 @@ from overpaint.model_loading import training_noise
 from overpaint.params import specs
 from overpaint.presets import BANDS, presets, presets_for
 from overpaint.samplers import ABOUT
+from overpaint.server import openai, sdapi
 from overpaint.server.app import PARTS as ROUTES
 from overpaint.server.extras import EXTRAS, PICTURES, SWEEP_EXTRAS
 from overpaint.server.openapi import STATUSES
@@ -155,11 +158,48 @@ def commands_part() -> str:
 
 
 def routes_part() -> str:
+    """Of our own API."""
+    return _routes(lambda route: route.include_in_schema)
+
+
+def sdapi_routes_part() -> str:
+    return _routes(lambda route: route.path.startswith(("/sdapi/", "/internal/")))
+
+
+def openai_routes_part() -> str:
+    return _routes(lambda route: route.path.startswith(("/v1/images/", "/v1/models")))
+
+
+def _routes(wanted: Callable[[APIRoute], bool]) -> str:
     rows = []
-    for route in (route for part in ROUTES for route in part.router.routes):
+    for route in (route for part in ROUTES for route in part.router.routes if wanted(route)):
         about = (route.endpoint.__doc__ or "").splitlines()[0]
         rows += [(f"`{method} {route.path}`", about) for method in sorted(route.methods or ())]
     return table(("route", "what it does"), rows)
+
+
+def sdapi_fields_part() -> str:
+    rows = []
+    for name, field in sdapi.FIELDS.items():
+        only = "" if field.only is None else f" ({field.only})"
+        rows.append((f"`{name}`{only}", f"`{json.dumps(field.default)}`", field.words))
+    return table(("field", "if it is left out", "what we do with it"), rows)
+
+
+def openai_fields_part() -> str:
+    return table(("field", "what we do with it"), ((f"`{f.name}`", f.words) for f in openai.FIELDS.values()))
+
+
+def sampler_names_part() -> str:
+    """Samplers and schedules as other programs call them."""
+    kinds = (("sampler", infotext.SAMPLER_NAMES, infotext.SAMPLER_ALIASES),)
+    kinds += (("schedule", infotext.SCHEDULE_NAMES, infotext.SCHEDULE_ALIASES),)
+    rows = []
+    for kind, names, aliases in kinds:
+        for ours, theirs in names.items():
+            also = ", ".join(f"`{alias}`" for alias in aliases.get(ours, ()))
+            rows.append((f"`{theirs}`", also, f"`{kind}={ours}`"))
+    return table(("AUTOMATIC1111's name", "also read", "here"), rows)
 
 
 def request_part() -> str:
@@ -193,6 +233,11 @@ def _shown_default(value: object) -> str:
 PARTS = {
     "commands": commands_part,
     "routes": routes_part,
+    "sdapi_routes": sdapi_routes_part,
+    "sdapi_fields": sdapi_fields_part,
+    "sampler_names": sampler_names_part,
+    "openai_routes": openai_routes_part,
+    "openai_fields": openai_fields_part,
     "request": request_part,
     "statuses": statuses_part,
     "settings": settings_part,

@@ -5,6 +5,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,10 @@ class Http:
     def __call__(self, method: str, path: str, **options: Any) -> httpx.Response:
         response: httpx.Response = self.run(self._client.request(method, path, **options))
         return response
+
+    def later(self, method: str, path: str, **options: Any) -> "Future[httpx.Response]":
+        """The same, while this thread goes on."""
+        return asyncio.run_coroutine_threadsafe(self._client.request(method, path, **options), self.loop)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self("GET", path, **options)

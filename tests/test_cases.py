@@ -18,7 +18,6 @@ CASES = {
 NOT_YET = {
     "P07": "markup in a prompt: there is no page yet",
     "P08": "lists of prompts: nothing takes one yet",
-    "S09": "interrupting by AUTOMATIC1111's API, which is not there yet",
     "S26": "a page that finds its jobs again: there is no page yet",
 }
 

@@ -106,6 +106,7 @@ ALLOWED = {
         "fidelity",
         "goal",
         "images",
+        "infotext",
         "job",
         "maps",
         "marks",

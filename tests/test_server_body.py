@@ -443,6 +443,27 @@ def test_parts_that_mean_nothing(parts: list[bytes], status: int, param: str | N
     assert problem.param == param
 
 
+def test_lists_in_brackets_are_read_where_a_route_wants_them() -> None:
+    parts = [
+        part("image[]", DATA, "a.png"),
+        part("image[]", DATA[:5], "b.png"),
+        part("image[]", b"", ""),  # a browser's file that was not chosen
+        part("tools[]", "box:0,0,4,4"),
+        part("tools[]", "é"),
+        part("map[]", TEXT),
+        part("tools", "grow:8"),
+        part("mask", DATA, "m.png"),
+        part("svg[model]", "x"),
+    ]
+    told = asyncio.run(read_form(request(b"".join(parts) + b"--xyz--\r\n"), REPEATED, AS_TEXT, lists=True))
+    assert told.lists == {"image": [DATA, DATA[:5]], "tools": ["box:0,0,4,4", "é"], "map": [TEXT]}
+    assert (told.files, told.values) == ({"mask": DATA}, {"tools": ["grow:8"], "svg[model]": "x"})
+    assert refused(400, form, *parts).param == "image[]"  # elsewhere it is a name, which came twice
+    assert form(part("tools[]", "x")).lists == {}
+    wrong = request(part("tools[]", b"\xff") + b"--xyz--\r\n")
+    assert refused(400, lambda: asyncio.run(read_form(wrong, lists=True))).code == "invalid_multipart"
+
+
 @pytest.mark.case("Q11")
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted by Linux's means")
 def test_no_temporary_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

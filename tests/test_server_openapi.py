@@ -148,7 +148,7 @@ def test_answers_are_as_they_are_documented(document: Json, http: Http) -> None:
     job = http.post("/v1/edits", json={**told, "wait": True}, headers={"accept": "application/json"}).json()
     image = http.post("/v1/pictures", files={"image": picture()}).json()["id"]
     sweep = http.post("/v1/sweeps", json={**told, "count": 2}).json()["id"]
-    ids = {"jobs": job["id"], "sweeps": sweep, "pictures": image}
+    ids = {"jobs": job["id"], "sweeps": sweep, "pictures": image, "models": "embedded"}
     seen = 0
     for method, path, _ in operations(document):
         if method != "get" or path.endswith("/events"):

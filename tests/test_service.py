@@ -296,6 +296,22 @@ def test_a_sweep(service: Service, editor: Editor) -> None:
         service.sweep(jobs[0].sweep or "", "bob")
 
 
+def test_orders_that_belong_together(service: Service) -> None:
+    """All are taken or none; they are found as a sweep, and each has what a job of its own would have."""
+    one, other = an_order(seed=7), an_order(seed=8, strength=0.3)
+    jobs = service.submit_all([one, other, one], "")
+    assert [job.asked.params["seed"] for job in jobs] == [7, 8, 7]
+    assert len({job.sweep for job in jobs}) == 1
+    assert [ended(service, job.id).state for job in jobs] == ["done"] * 3
+    alone = ended(service, service.submit(other, "").id)
+    results = [service.result(job.id, "")[1] for job in (*jobs, alone)]
+    assert results[0] == results[2] != results[1] == results[3]
+    before = len(service.jobs("", state=None, limit=100, before=None))
+    with pytest.raises(OverpaintError, match="steps"):
+        service.submit_all([one, replace(one, params={**one.params, "steps": 0})], "")
+    assert len(service.jobs("", state=None, limit=100, before=None)) == before
+
+
 def test_what_was_left_is_run_again_to_the_same_bytes(tmp_path: Path, editor: Editor, sandbox: Sandbox) -> None:
     """S22 in one process: drained too early, and a store that says "running" of a server that is gone."""
     with a_service(tmp_path, editor, sandbox) as service, held(editor) as go:

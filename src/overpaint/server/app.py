@@ -11,7 +11,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from overpaint.errors import OverpaintError
 from overpaint.recipe import plain
-from overpaint.server import openapi, routes_health, routes_jobs, routes_lists, routes_pictures
+from overpaint.server import (
+    openapi,
+    routes_health,
+    routes_jobs,
+    routes_lists,
+    routes_openai,
+    routes_pictures,
+    routes_sdapi,
+    routes_sdapi_extras,
+    routes_sdapi_lists,
+    routes_sdapi_progress,
+)
 from overpaint.server.context import LEFT, Context, Threads, context_of, problem_answer
 from overpaint.server.guard import Guard
 from overpaint.server.keys import Keys
@@ -19,10 +30,21 @@ from overpaint.server.metrics import Metrics
 from overpaint.server.problems import INVALID, Problem, not_found
 from overpaint.server.service import Service
 from overpaint.server.settings import Settings
+from overpaint.server.tasks import Tasks
 from overpaint.version import __version__
 
 PUBLIC = frozenset({"/livez", "/readyz", "/openapi.json"})  # the only paths that need no key
-PARTS = (routes_jobs, routes_pictures, routes_lists, routes_health)
+PARTS = (
+    routes_jobs,
+    routes_pictures,
+    routes_lists,
+    routes_health,
+    routes_openai,
+    routes_sdapi,
+    routes_sdapi_extras,
+    routes_sdapi_lists,
+    routes_sdapi_progress,
+)
 
 _TOLD = "overpaint.told"  # in a scope's state: what is found out inside and wanted outside
 
@@ -59,6 +81,7 @@ def make_api(service: Service, keys: Keys | None, metrics: Metrics, settings: Se
         api.include_router(part.router)
     api.add_api_route("/openapi.json", _openapi, include_in_schema=False)
     api.state.context = Context(service, metrics, settings, time.time(), Threads(settings.uploads))
+    api.state.tasks = Tasks()
     api.state.needs_key = keys is not None
     api.state.document = None
     return api

@@ -39,11 +39,14 @@ class Body:
         values: JSON: names to values. Multipart: names to texts, those that may come more than once to lists of them.
         files: names to the bytes of files; none from JSON.
         typed: whether the values are JSON's, and so have their types already.
+        lists: names to what came under them as ``name[]``, texts and the bytes of files in their order, where the form
+            was read with ``lists``.
     """
 
     values: Mapping[str, Any]
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     typed: bool = True
+    lists: Mapping[str, list[str | bytes]] = field(default_factory=dict, repr=False)
 
 
 def malformed(code: str, message: str, param: str | None = None) -> Problem:
@@ -148,12 +151,15 @@ class _Parser(MultiPartParser):
             raise MultiPartException("it ends before its last boundary")
 
 
-async def read_form(request: Request, repeated: Collection[str] = (), as_text: Collection[str] = ()) -> Body:
+async def read_form(
+    request: Request, repeated: Collection[str] = (), as_text: Collection[str] = (), *, lists: bool = False
+) -> Body:
     """A multipart body.
 
     Args:
         repeated: the names of texts that may come more than once.
         as_text: the names of texts that may also come as a file, as a browser sends a ``Blob`` of JSON.
+        lists: ``name[]`` is an entry of the list ``name``; otherwise it is a name like any other.
 
     Raises:
         Problem: 400: no boundary, cut off, too many parts, a part without a name, a name that came twice, no UTF-8.
@@ -167,7 +173,7 @@ async def read_form(request: Request, repeated: Collection[str] = (), as_text: C
     except MultiPartException as e:
         raise malformed("invalid_multipart", f"the multipart body cannot be read: {plain(e.message)}") from None
     try:
-        return await _body_of(form, repeated, as_text)
+        return await _body_of(form, repeated, as_text, lists)
     finally:
         await form.close()  # and with it the files on the disk that large parts were kept in
 
@@ -179,9 +185,10 @@ async def _parsed(stream: AsyncGenerator[bytes, None], boundary: bytes) -> FormD
     return await parser.parse()
 
 
-async def _body_of(form: FormData, repeated: Collection[str], as_text: Collection[str]) -> Body:
+async def _body_of(form: FormData, repeated: Collection[str], as_text: Collection[str], lists: bool) -> Body:
     values: dict[str, Any] = {name: [] for name in repeated if name in form}
     files: dict[str, bytes] = {}
+    listed: dict[str, list[str | bytes]] = {}
     for key, part in form.multi_items():
         name = _utf8(key.encode("latin-1"), "the name of a part")
         if name in files or (name in values and name not in repeated):
@@ -190,17 +197,19 @@ async def _body_of(form: FormData, repeated: Collection[str], as_text: Collectio
             data = await part.read()
             if not part.filename and not data:  # how a browser sends a file that was not chosen
                 continue
-            if name not in as_text:
-                files[name] = data
-                continue
         else:
             data = part.encode("latin-1")
-        text = _utf8(data, f"the part {plain(name)!r}")
-        if name in repeated:
-            values[name].append(text)
+        is_text = name in as_text or not isinstance(part, UploadFile)
+        value = _utf8(data, f"the part {plain(name)!r}") if is_text else data
+        if lists and name.endswith("[]"):
+            listed.setdefault(name.removesuffix("[]"), []).append(value)
+        elif isinstance(value, bytes):
+            files[name] = value
+        elif name in repeated:
+            values[name].append(value)
         else:
-            values[name] = text
-    return Body(values, files, typed=False)
+            values[name] = value
+    return Body(values, files, typed=False, lists=listed)
 
 
 def _utf8(data: bytes, what: str) -> str:

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from fastapi.responses import JSONResponse, Response
 
 from overpaint.errors import OverpaintError
+from overpaint.server import dialects
 from overpaint.server.asking import check_names
 from overpaint.server.metrics import Metrics
 from overpaint.server.problems import INVALID, RETRY_SOON, SERVER, Problem, problem_of
@@ -115,7 +116,8 @@ def check_model(context: Context, asked: str | None) -> None:
 def problem_answer(request: Request, error: BaseException) -> Response:
     """An error of ours as an answer."""
     problem = problem_of(error)
-    return JSONResponse(problem.body(request_id_of(request)), problem.status, problem.http_headers())
+    status, said = dialects.said(problem, request.url.path, request_id_of(request))
+    return JSONResponse(said, status, problem.http_headers())
 
 
 def left() -> OverpaintError:

@@ -29,8 +29,8 @@ class Answer:
         status: None before it has started.
     """
 
-    def __init__(self, send: Send, body: Body, request_id: str) -> None:
-        self._send, self._body, self.request_id = send, body, request_id
+    def __init__(self, send: Send, body: Body, path: str, request_id: str) -> None:
+        self._send, self._body, self._path, self.request_id = send, body, path, request_id
         self.extra: list[Header] = []
         self.status: int | None = None
         self.bytes_out = 0
@@ -51,8 +51,8 @@ class Answer:
 
     async def tell(self, problem: Problem) -> None:
         """Answer with an error."""
-        headers, body = problem_answer(problem, self.request_id)
-        await self.send({"type": "http.response.start", "status": problem.status, "headers": headers})
+        status, headers, body = problem_answer(problem, self._path, self.request_id)
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
     async def tell_nothing(self, headers: Sequence[Header]) -> None:

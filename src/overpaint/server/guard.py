@@ -56,7 +56,7 @@ class Guard:
         since = time.perf_counter()
         headers: list[Header] = list(scope["headers"])
         body = Body(headers, receive, self._most_bytes, self._settings.body_seconds)
-        answer = Answer(send, body, request_id_of(headers))
+        answer = Answer(send, body, scope["path"], request_id_of(headers))
         state = {**scope.get("state", {}), "request_id": answer.request_id, "owner": ""}
         token = REQUEST_ID.set(answer.request_id)
         try:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
+from overpaint.server import dialects
 from overpaint.server.problems import Problem
 from overpaint.server.records import new_id
 
@@ -41,8 +42,9 @@ def answer_headers(headers: Iterable[Header], request_id: str, extra: Sequence[H
     return [*kept, *safe, *extra, (b"x-request-id", request_id.encode("ascii"))]
 
 
-def problem_answer(problem: Problem, request_id: str) -> tuple[list[Header], bytes]:
-    """An error's headers and body."""
-    body = json.dumps(problem.body(request_id)).encode("ascii")
+def problem_answer(problem: Problem, path: str, request_id: str) -> tuple[int, list[Header], bytes]:
+    """An error's status, headers and body, as the API of ``path`` has them."""
+    status, said = dialects.said(problem, path, request_id)
+    body = json.dumps(said).encode("ascii")
     told = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in problem.http_headers().items()]
-    return [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *told], body
+    return status, [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *told], body

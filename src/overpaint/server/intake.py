@@ -5,7 +5,7 @@
 Both ways of a job, when it comes and when it runs (again), go through ``request``: what was checked is what is run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -39,7 +39,7 @@ class Intake:
             raise ParameterError("tools", f"are {len(order.tools)}, at most {MAX_TOOLS} are taken")
         digests: dict[str, Any] = {part: self._digest(getattr(order, part), owner, part) for part in PARTS}
         layers = [self._layer(layer, owner, i) for i, layer in enumerate(order.layers)]
-        rest = {name: getattr(order, name) for name in ("soft", "tools", "format", "fidelity")}
+        rest = {name: getattr(order, name) for name in ("mask_by", "soft", "tools", "format", "fidelity")}
         asked = Asked.of(params, layers=tuple(layers), **digests, **rest)
         if asked.image is None and (asked.digests or asked.tools):
             raise Problem(422, INVALID, "invalid_parameter", "a map, tool or layer needs a picture", "image")
@@ -50,27 +50,41 @@ class Intake:
         params = asked.edit_params()
         if asked.image is None:
             return EditRequest.of(None, params), []
-        with _part("image"):
+        with of_part("image"):
             picture = self._decoded.picture(asked.image)
         marks = Marks(
             map=self._map(asked.map, "map"),
             mask=self._map(asked.mask, "mask"),
+            mask_by=asked.mask_by,
             soft=asked.soft,
             changed_from=self._map(asked.changed_from, "changed_from"),
             scribble=self._map(asked.scribble, "scribble"),
             tools=asked.tools,
             layers=[self._read_layer(layer, i) for i, layer in enumerate(asked.layers)],
         )
-        with _part("map"):
+        with of_part("map"):
             options, notes = marks.of(picture)
             where = options.get("change_map")
             return EditRequest.of(picture, params, change_map=where, layers=options.get("layers", ())), notes
+
+    def requests(self, many: Sequence[Asked]) -> list[EditRequest]:
+        """The requests of several; those with the same pictures and marks share one reading of these."""
+        read: dict[str, EditRequest] = {}
+        made = []
+        for asked in many:
+            marks = replace(asked, params={"seed": 0}).to_json()
+            if marks not in read:
+                read[marks], _ = self.request(asked)
+            first = read[marks]
+            params = asked.edit_params()
+            made.append(EditRequest.of(first.image, params, change_map=first.change_map, layers=first.layers))
+        return made
 
     def _digest(self, sent: Sent | None, owner: str, part: str) -> str | None:
         if sent is None:
             return None
         if sent.data is not None:
-            with _part(part):
+            with of_part(part):
                 return self._decoded.take_in(sent.data)[0]
         picture = self._store.picture(sent.id or "", owner)
         if picture is None:
@@ -79,7 +93,7 @@ class Intake:
 
     def _layer(self, layer: OrderedLayer, owner: str, i: int) -> AskedLayer:
         told = {name: value for name, value in vars(layer).items() if name != "map"}
-        with _part(f"layers[{i}]"):
+        with of_part(f"layers[{i}]"):
             Layer(b"", **told)
             return AskedLayer(self._digest(layer.map, owner, f"layers[{i}].map") or "", **told)
 
@@ -92,12 +106,12 @@ class Intake:
     def _map(self, digest: str | None, part: str) -> Picture | None:
         if digest is None:
             return None
-        with _part(part):
+        with of_part(part):
             return self._decoded.picture(digest)
 
 
 @contextmanager
-def _part(name: str) -> Iterator[None]:
+def of_part(name: str) -> Iterator[None]:
     """Errors of one part of a request say which it was."""
     try:
         yield
@@ -118,7 +132,7 @@ def drawn(params: EditParams) -> EditParams:
     return replace(params, **changes)
 
 
-def fingerprint(order: Order, **more: Any) -> str:
+def fingerprint(*orders: Order, **more: Any) -> str:
     """SHA-256 of a request as it was sent, for telling whether a second one with its key is the same again."""
 
     def told(value: Any) -> Any:
@@ -128,5 +142,8 @@ def fingerprint(order: Order, **more: Any) -> str:
             return {name: told(field) for name, field in vars(value).items()}
         return [told(one) for one in value] if isinstance(value, tuple) else value
 
-    whole = {name: told(value) for name, value in vars(order).items() if name != "key"}
-    return sha256(dump({**whole, "params": dict(order.params), **more}).encode()).hexdigest()
+    def whole(order: Order) -> dict[str, Any]:
+        fields = {name: told(value) for name, value in vars(order).items() if name != "key"}
+        return {**fields, "params": dict(order.params)}
+
+    return sha256(dump({"orders": [whole(order) for order in orders], **more}).encode()).hexdigest()

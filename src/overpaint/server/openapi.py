@@ -205,6 +205,7 @@ DESCRIBE = _route(
 )
 
 MODELS = _route("lists", answers.ModelList)
+MODEL = _route("lists", answers.Model, 404)
 PRESETS = _route("lists", answers.PresetList)
 SAMPLERS = _route("lists", answers.SamplerList)
 NOISE = _route("lists", answers.NoiseList)

@@ -26,6 +26,7 @@ from overpaint.request import EditRequest
 from overpaint.server.decoded import Decoded
 from overpaint.server.intake import MAX_TOOLS
 from overpaint.server.kept import Kept
+from overpaint.server.order import Sent
 from overpaint.server.problems import SERVER, Problem, not_found
 from overpaint.server.records import FORMATS, FormatName, PictureRecord
 from overpaint.server.sandbox import Sandbox
@@ -116,6 +117,18 @@ class Pictures:
                 data = self._sandbox.encode(np.asarray(to_pil(self._decoded.picture(digest).pixels)), "PNG")
                 self._views.put(digest, data)
         return data
+
+    def opaque(self, sent: Sent, owner: str) -> bytes | None:
+        """A PNG of a picture laid over white, as the model sees it, its type kept; None where nothing shines through.
+
+        Args:
+            sent: its bytes, which are taken in as an edit's are, or its id.
+        """
+        data = sent.data
+        picture = self.picture(sent.id or "", owner) if data is None else self._decoded.take_in(data)[1]
+        if picture.alpha is None or (picture.alpha == picture.peak).all():
+            return None
+        return self._sandbox.encode(Picture(picture.rgb).with_flat(picture.flat()).rgb, "PNG")
 
     # -- what noise leaves of it
 

@@ -5,7 +5,7 @@ tracebacks and internals; the log has them, under the request's id.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from overpaint.errors import (
@@ -54,6 +54,7 @@ class Problem(OverpaintError):
         type, code: for programs; ``code`` is stable.
         message: for people: what was wrong, where, and what would be right.
         param: the parameter or part at fault.
+        detail: another server's own words for it, where clients of that one look for them; None: there are none.
         retry_after: whole seconds, where trying again may help; None: it does not, and the answer says so.
     """
 
@@ -64,6 +65,7 @@ class Problem(OverpaintError):
     param: str | None = None
     retry_after: int | None = None
     headers: Mapping[str, str] | None = None
+    detail: str | None = None
 
     def __str__(self) -> str:
         return self.message
@@ -123,6 +125,18 @@ def _ours(error: BaseException, said: str) -> Problem:
     if isinstance(error, EditFailed) and error.__cause__ is None:  # our own words
         return Problem(500, SERVER, "edit_failed", said)
     return Problem(500, SERVER, "internal", "something went wrong inside the server; its log has more by this id")
+
+
+def in_words_of(error: OverpaintError, names: Mapping[str, str]) -> Problem:
+    """An error for a client of another API, where a parameter of ours has another name."""
+    problem = problem_of(error)
+    ours = problem.param or ""
+    if ours not in names:
+        return problem
+    message = problem.message
+    if message.startswith(f"{ours}:"):
+        message = names[ours] + message.removeprefix(ours)
+    return replace(problem, param=names[ours], message=message)
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -88,7 +88,7 @@ class PromptProtocol(H11Protocol):
         hint = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
         status = hint if hint in _WORDS else 400
         request_id = new_id()
-        headers, body = problem_answer(Problem(status, INVALID, *_WORDS[status]), request_id)
+        _, headers, body = problem_answer(Problem(status, INVALID, *_WORDS[status]), "", request_id)
         told = answer_headers([*headers, (b"connection", b"close")], request_id)
         for event in (
             h11.Response(status_code=status, headers=told, reason=STATUS_PHRASES[status]),

@@ -16,9 +16,19 @@ from overpaint.server.problems import INVALID, Problem
 
 async def read_asking(request: Request, *, sweep: bool) -> Asking:
     """What a request asks for, its picture fetched where it named a URL. Refused unread where there is no room."""
+    return await asking_from(request, await read_in_time(request), sweep=sweep)
+
+
+async def read_in_time(request: Request, *, lists: bool = False) -> Body:
+    """A body that asks for jobs; refused unread where there is no room for one. ``lists``: as ``read_form`` has it."""
     context = context_of(request)
     await context.threads.quick(context.service.room)
-    body = await read_body(request)
+    return await read_body(request, lists=lists)
+
+
+async def asking_from(request: Request, body: Body, *, sweep: bool) -> Asking:
+    """What a body asks for, its picture fetched where it named a URL."""
+    context = context_of(request)
     key = request.headers.get("idempotency-key")
     asking = await context.threads.intake(asking_of, body, sweep=sweep, key=key)
     check_model(context, asking.model)
@@ -28,11 +38,11 @@ async def read_asking(request: Request, *, sweep: bool) -> Asking:
     return replace(asking, order=replace(asking.order, image=image))
 
 
-async def read_body(request: Request) -> Body:
+async def read_body(request: Request, *, lists: bool = False) -> Body:
     """JSON or a form. Raises ``Problem``: 415 for anything else, 400 for what cannot be read."""
     kind = media_type(request)
     if kind == "multipart/form-data":
-        return await read_form(request, REPEATED, AS_TEXT)
+        return await read_form(request, REPEATED, AS_TEXT, lists=lists)
     if kind != "application/json":
         raise unsupported(f"the content type is {kind or 'not told'}, must be application/json or multipart/form-data")
     return Body(await read_json(request))

@@ -1,9 +1,7 @@
 """Edits, and the jobs that they are: asked for, looked at, waited for, cancelled, fetched."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -13,18 +11,16 @@ from overpaint.server import openapi
 from overpaint.server.context import (
     KNOWN_QUERY,
     Context,
-    body_taken,
     context_of,
     known_already,
-    left,
     owner_of,
     picture_answer,
 )
 from overpaint.server.events import Happening
-from overpaint.server.problems import RETRY_SOON, SERVER, Problem
 from overpaint.server.reading import read_asking
-from overpaint.server.records import ENDED, JobRecord, State
+from overpaint.server.records import JobRecord, State
 from overpaint.server.streams import beating
+from overpaint.server.waiting import waited_for
 
 MOST_LISTED = 200
 KEEP_ALIVE = 15.0  # seconds between two signs of life in a stream of events
@@ -48,7 +44,6 @@ async def ask_for_edit(
     asking = await read_asking(request, sweep=False)
     job = await context.threads.intake(context.service.submit, asking.order, owner)
     if wait or asking.wait:
-        body_taken(request)
         return await _waited_for(request, job)
     told = await context.threads.quick(context.service.view, job)
     return JSONResponse(told, 202, _at(job.id))
@@ -75,43 +70,13 @@ def _at(id: str) -> dict[str, str]:
 
 
 async def _waited_for(request: Request, job: JobRecord) -> Response:
-    """The result, when it is there. Who goes away before that cancels the job."""
+    """The result, when it is there."""
     context, owner = context_of(request), owner_of(request)
-    if not await _ended(request, context, job.id, owner):
-        with suppress(Problem):  # it ended just now
-            await context.threads.quick(context.service.cancel, job.id, owner)
-        raise left()
-    record = await context.threads.quick(context.service.job, job.id, owner)
-    if record.state not in ENDED:
-        words = "the server is ending; the job is kept, and runs after its next start"
-        raise Problem(503, SERVER, "not_ready", words, retry_after=RETRY_SOON, headers=_at(job.id))
+    await waited_for(request, [job])
     record, data = await context.threads.quick(context.service.result, job.id, owner)
     if _wants_json(request):
         return JSONResponse(await context.threads.quick(context.service.view, record))
     return _result_answer(record, data)
-
-
-async def _ended(request: Request, context: Context, id: str, owner: str) -> bool:
-    """Wait until the job has ended, or the server does; False if the client went away first."""
-
-    async def watch_job() -> None:
-        async for _ in context.service.watch(id, owner):
-            pass
-
-    async def watch_client() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass  # what is left of a body
-
-    job, client = asyncio.create_task(watch_job()), asyncio.create_task(watch_client())
-    try:
-        done, _ = await asyncio.wait({job, client}, return_when=asyncio.FIRST_COMPLETED)
-        if job in done:
-            job.result()  # or what it was ended by
-        return job in done
-    finally:
-        job.cancel()
-        client.cancel()
-        await asyncio.gather(job, client, return_exceptions=True)
 
 
 def _wants_json(request: Request) -> bool:

@@ -14,7 +14,7 @@ from overpaint.params import PROMPT_ADVICE, specs
 from overpaint.presets import BANDS, presets_for
 from overpaint.samplers import ABOUT
 from overpaint.server import openapi
-from overpaint.server.context import KNOWN_QUERY, context_of, editor_of
+from overpaint.server.context import KNOWN_QUERY, Context, check_model, context_of, editor_of
 from overpaint.server.extras import SWEEP_EXTRAS, read_extra
 
 DEFAULT_STRENGTHS = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
@@ -30,10 +30,21 @@ def _list(data: Iterable[Mapping[str, Any]], **more: Any) -> Response:
 @router.get("/v1/models", **openapi.MODELS)
 async def list_models(request: Request) -> Response:
     """The model that is served, in the form of OpenAI's lists."""
+    return _list([_model(context_of(request))])
+
+
+@router.get("/v1/models/{id:path}", **openapi.MODEL)  # a hub id has a slash
+async def show_model(request: Request, id: str) -> Response:
+    """The model that is served, by its name."""
     context = context_of(request)
+    check_model(context, id)
+    return JSONResponse(_model(context))
+
+
+def _model(context: Context) -> dict[str, Any]:
     model = editor_of(context).model
     card = model.card
-    told = {
+    return {
         "id": model.name,
         "object": "model",
         "created": int(context.started),
@@ -49,7 +60,6 @@ async def list_models(request: Request) -> Response:
         "dtype": str(model.dtype).removeprefix("torch."),
         "hash": model.hash,
     }
-    return _list([told])
 
 
 @router.get("/v1/presets", **openapi.PRESETS)

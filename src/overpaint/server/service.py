@@ -122,6 +122,18 @@ class Service:
         request, _ = self._intake.request(asked)
         return self._store_all([self._record(order, owner, asked, request)], order, fingerprint(order))[0]
 
+    def submit_all(self, orders: Sequence[Order], owner: str) -> list[JobRecord]:
+        """Take the jobs of several orders that belong together; all or none are stored, and found as a sweep.
+
+        An idempotency key is the first one's; what it came with are all of them.
+        """
+        sweep = new_id()
+        asked = [self._intake.take_in(order, owner) for order in orders]
+        requests = self._intake.requests(asked)
+        each = zip(orders, asked, requests, strict=True)
+        records = [self._record(order, owner, told, request, sweep) for order, told, request in each]
+        return self._store_all(records, orders[0], fingerprint(*orders))
+
     def submit_sweep(
         self,
         order: Order,
@@ -251,7 +263,7 @@ class Service:
             before: Happening | None = None
             while True:
                 bell.clear()
-                now = await asyncio.to_thread(self._happening, id, owner, preview)
+                now = await asyncio.to_thread(self.happening, id, owner, preview=preview)
                 if now != before:
                     yield now
                 if now.is_last or (now.kind == "queued" and self.state != "ready"):
@@ -259,7 +271,8 @@ class Service:
                 before = now
                 await bell.wait()
 
-    def _happening(self, id: str, owner: str, preview: bool) -> Happening:
+    def happening(self, id: str, owner: str, *, preview: bool = False) -> Happening:
+        """What there is to tell of a job now; with ``preview`` every step from now on has one."""
         running = self._runner and self._runner.running(id)
         if running and self._runner and running.record.owner == owner:
             if preview:
