@@ -16,7 +16,15 @@ from serving import a_service, an_order, ended, picture_bytes
 from overpaint import decode
 from overpaint.editor import Editor
 from overpaint.encode import encode
-from overpaint.errors import DiskFullError, KeyReusedError, ParameterError, QueueFullError, SandboxError, StoreError
+from overpaint.errors import (
+    DiskFullError,
+    KeyReusedError,
+    OverpaintError,
+    ParameterError,
+    QueueFullError,
+    SandboxError,
+    StoreError,
+)
 from overpaint.marks import Marks
 from overpaint.request import EditRequest, Layer
 from overpaint.server.events import Happening

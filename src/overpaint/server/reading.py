@@ -49,7 +49,10 @@ async def read_body(request: Request, *, lists: bool = False) -> Body:
 
 
 async def read_json(request: Request) -> dict[str, Any]:
-    """The object that a body of JSON is. Raises ``Problem`` 400."""
+    """The object that a body of JSON is. Raises ``Problem``: 415 for anything else, 400 for what cannot be read."""
+    kind = media_type(request)
+    if kind != "application/json":
+        raise unsupported(f"the content type is {kind or 'not told'}, must be application/json")
     told = await context_of(request).threads.intake(strict_json, await request.body())
     if not isinstance(told, dict):
         raise malformed("invalid_json", "the body must be a JSON object")

@@ -14,7 +14,7 @@ from PIL import Image
 from starlette.types import Receive, Scope, Send
 
 from overpaint.errors import ImageError, OverpaintError, ParameterError
-from overpaint.server.context import KNOWN_QUERY, Context, context_of, editor_of, owner_of, request_id_of
+from overpaint.server.context import Context, context_of, editor_of, owner_of, request_id_of
 from overpaint.server.events import Happening
 from overpaint.server.openai import Wanted, What, marks_nothing, translated
 from overpaint.server.openai_answers import Partials, answer, completed, in_base64
@@ -29,7 +29,8 @@ KEEP_ALIVE = 15.0  # seconds between two signs of life in a stream of events
 
 _EVENTS: dict[What, str] = {"edits": "image_edit", "generations": "image_generation", "variations": "image_edit"}
 
-router = APIRouter(dependencies=[KNOWN_QUERY], include_in_schema=False)  # OpenAI's own document describes them
+# OpenAI's own document describes them; of a query, as open-webui's ?api-version=..., nothing is taken
+router = APIRouter(include_in_schema=False)
 
 
 @router.post("/v1/images/edits")
@@ -64,7 +65,9 @@ async def _answered(request: Request, what: What) -> Response:
             return _Streamed(_Stream(context, owner, jobs, wanted, what), request_id_of(request))
         await waited_for(request, jobs)
         made = [await context.threads.quick(context.service.result, job.id, owner) for job in jobs]
-    return JSONResponse(await context.threads.quick(answer, made, wanted, str(request.base_url).rstrip("/")))
+    base = str(request.base_url).rstrip("/")
+    # made in a thread, since JSON of many megabytes takes a while
+    return await context.threads.quick(lambda: JSONResponse(answer(made, wanted, base)))
 
 
 @contextmanager

@@ -114,8 +114,6 @@ async def noised_picture(
 async def select_in_picture(request: Request, id: str) -> Response:
     """A change map made by map tools, as a grey PNG of the picture's size, to be looked at before it is used."""
     context = context_of(request)
-    if media_type(request) != "application/json":
-        raise unsupported("the content type must be application/json")
     told = await read_json(request)
     check_names(told, ("tools",))
     tools = read_extra("tools", EXTRAS["tools"], told.get("tools"), typed=True) or []

@@ -45,14 +45,14 @@ async def _made(request: Request, what: What) -> Response:
     id = plain(told.get("force_task_id") or "", MOST_NAME)
     task = tasks_of(request).begin(caller_of(request), id)
     try:
-        return JSONResponse(await _answered(request, what, told, task))
+        return await _answered(request, what, told, task)
     except OverpaintError as e:
         raise in_words_of(e, sdapi.THEIRS) from e
     finally:
         tasks_of(request).end(task)
 
 
-async def _answered(request: Request, what: What, told: dict[str, Any], task: Task) -> dict[str, Any]:
+async def _answered(request: Request, what: What, told: dict[str, Any], task: Task) -> Response:
     context, owner, model = context_of(request), owner_of(request), editor_of(context_of(request)).model
     v, warnings = sdapi.checked(told, what)
     format, more = sdapi_orders.check_settings(v, model)
@@ -71,10 +71,11 @@ async def _answered(request: Request, what: What, told: dict[str, Any], task: Ta
     if len(made) < len(jobs):
         warnings.append(f"interrupted: {len(made)} of {len(jobs)} pictures were made")
 
-    def answer() -> dict[str, Any]:
+    def answer() -> Response:  # made here, since JSON of many megabytes takes a while
         images = [_in_base64(context, job, owner) for job in made] if v["send_images"] else []
         info = sdapi_orders.info_of(v, made, model, warnings)
-        return {"images": images, "parameters": sdapi_orders.echo_of(v), "info": info, "warnings": warnings}
+        said = {"images": images, "parameters": sdapi_orders.echo_of(v), "info": info, "warnings": warnings}
+        return JSONResponse(said)
 
     return await context.threads.slow(answer)
 

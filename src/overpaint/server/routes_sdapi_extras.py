@@ -13,7 +13,6 @@ from fastapi.responses import JSONResponse, Response
 
 from overpaint.recipe import plain
 from overpaint.server import sdapi_extras
-from overpaint.server.body import media_type, unsupported
 from overpaint.server.context import Context, body_taken, context_of, owner_of
 from overpaint.server.intake import of_part
 from overpaint.server.pictures import PATIENCE
@@ -29,19 +28,13 @@ router = APIRouter(include_in_schema=False)  # the documentation of it is that p
 _UPSCALING = Turns()  # of all of this process: what it keeps from being used up are the machine's cores and memory
 
 
-async def _told(request: Request) -> dict[str, Any]:
-    if media_type(request) != "application/json":
-        raise unsupported("the content type must be application/json")
-    return await read_json(request)
-
-
 # ---- enlarged --------------------------------------------------------------------------------------------------------
 
 
 @router.post("/sdapi/v1/extra-single-image")
 async def enlarge_picture(request: Request) -> Response:
     """One picture, resampled."""
-    told = await _told(request)
+    told = await read_json(request)
     asked = sdapi_extras.read(Upscaling, told)
     return await _enlarged(request, asked, {"image": told.get("image")}, lambda made: {"image": made[0]})
 
@@ -49,7 +42,7 @@ async def enlarge_picture(request: Request) -> Response:
 @router.post("/sdapi/v1/extra-batch-images")
 async def enlarge_pictures(request: Request) -> Response:
     """Several pictures, all in the same way."""
-    told = await _told(request)
+    told = await read_json(request)
     asked, batch = sdapi_extras.read(Upscaling, told), sdapi_extras.read(Batch, told)
     pictures = {f"imageList.{i}.data": one.data for i, one in enumerate(batch.imageList)}
     return await _enlarged(request, asked, pictures, lambda made: {"images": made})
@@ -92,7 +85,7 @@ def _resampled(sandbox: Sandbox, asked: Upscaling, files: Mapping[str, bytes]) -
 async def tell_png_info(request: Request) -> Response:
     """How a picture was made, by what its file says."""
     context = context_of(request)
-    data = await picture(context, (await _told(request)).get("image"), "image")
+    data = await picture(context, (await read_json(request)).get("image"), "image")
     body_taken(request)
 
     def answer() -> Response:
@@ -105,7 +98,7 @@ async def tell_png_info(request: Request) -> Response:
 @router.post("/sdapi/v1/interrogate")
 async def interrogate(request: Request) -> Response:
     """A draft of a prompt: what our judge is sure of, nothing where it is sure of nothing."""
-    told, context, owner = await _told(request), context_of(request), owner_of(request)
+    told, context, owner = await read_json(request), context_of(request), owner_of(request)
     model = told.get("model", sdapi_extras.INTERROGATORS[0])
     if model not in sdapi_extras.INTERROGATORS:
         words = f"model: there is no {plain(model)!r} here, only {', '.join(sdapi_extras.INTERROGATORS)}"

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from overpaint.server import sdapi_lists
-from overpaint.server.body import media_type, unsupported
 from overpaint.server.context import context_of, editor_of
 from overpaint.server.reading import read_json
 from overpaint.server.sdapi_memory import memory
@@ -82,8 +81,6 @@ async def set_options(request: Request) -> Response:
         Problem: 400, where another model is asked for than the one that is served.
     """
     context = context_of(request)
-    if media_type(request) != "application/json":
-        raise unsupported("the content type must be application/json")
     asked = await read_json(request)
     model = editor_of(context).model
     name = asked.get(sdapi_lists.CHECKPOINT)
