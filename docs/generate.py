@@ -28,7 +28,7 @@ from overpaint.model_loading import training_noise
 from overpaint.params import specs
 from overpaint.presets import BANDS, presets, presets_for
 from overpaint.samplers import ABOUT
-from overpaint.server import openai, sdapi
+from overpaint.server import openai, openai_answers, sdapi, sdapi_extras
 from overpaint.server.app import PARTS as ROUTES
 from overpaint.server.extras import EXTRAS, PICTURES, SWEEP_EXTRAS
 from overpaint.server.openapi import STATUSES
@@ -173,7 +173,7 @@ def openai_routes_part() -> str:
 def _routes(wanted: Callable[[APIRoute], bool]) -> str:
     rows = []
     for route in (route for part in ROUTES for route in part.router.routes if wanted(route)):
-        about = (route.endpoint.__doc__ or "").splitlines()[0]
+        about = (route.endpoint.__doc__ or "").splitlines()[0].replace("``", "`")
         rows += [(f"`{method} {route.path}`", about) for method in sorted(route.methods or ())]
     return table(("route", "what it does"), rows)
 
@@ -184,6 +184,17 @@ def sdapi_fields_part() -> str:
         only = "" if field.only is None else f" ({field.only})"
         rows.append((f"`{name}`{only}", f"`{json.dumps(field.default)}`", field.words))
     return table(("field", "if it is left out", "what we do with it"), rows)
+
+
+def sdapi_extras_part() -> str:
+    rows = []
+    for name, field in sdapi_extras.Upscaling.model_fields.items():
+        rows.append((f"`{name}`", f"`{json.dumps(field.default)}`", field.description or ""))
+    return table(("field", "if it is left out", "what we do with it"), rows)
+
+
+def openai_answer_part() -> str:
+    return table(("key", "what it holds"), ((f"`{key}`", words) for key, words in openai_answers.ANSWER.items()))
 
 
 def openai_fields_part() -> str:
@@ -238,6 +249,8 @@ PARTS = {
     "sampler_names": sampler_names_part,
     "openai_routes": openai_routes_part,
     "openai_fields": openai_fields_part,
+    "openai_answer": openai_answer_part,
+    "sdapi_extras": sdapi_extras_part,
     "request": request_part,
     "statuses": statuses_part,
     "settings": settings_part,

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -310,6 +311,15 @@ def test_errors_are_said_as_there(http: Http, what: str, told: dict[str, Any], s
     assert set(said) == {"error", "detail", "body", "errors", "request_id"}
     assert detail in said["detail"]
     assert len(said["errors"]) > 10
+
+
+@pytest.mark.case("X01")
+def test_urls_of_this_machine_are_not_fetched(tmp_path: Path, editor: Editor) -> None:
+    with server(tmp_path, editor, image_urls=True) as allowed:
+        for url in ("http://127.0.0.1:1/x.png", "https://[::1]/x.png", "http://10.0.0.1/"):
+            answer = allowed.http.post("/sdapi/v1/img2img", json={**SMALL, "init_images": [url]})
+            assert answer.status_code == 400, answer.text
+            assert answer.json()["detail"] == "Request to local resource not allowed"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"steps": NaN}', b'{"steps": 1, "steps": 2}', b"\xff"])

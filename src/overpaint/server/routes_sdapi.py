@@ -25,6 +25,8 @@ from overpaint.server.waiting import cancel_jobs, waited_for
 
 router = APIRouter(include_in_schema=False)  # the documentation of it is that program's
 
+_OF_URLS = {"image_urls_off": "Requests not allowed", "url_refused": "Request to local resource not allowed"}
+
 
 @router.post("/sdapi/v1/img2img")
 async def img2img(request: Request) -> Response:
@@ -99,8 +101,7 @@ async def picture(context: Context, text: Any, name: str) -> bytes:
         try:
             return await fetched(context, text.strip())
         except Problem as e:
-            there = "Requests not allowed" if e.code == "image_urls_off" else "Invalid image url"
-            raise replace(e, detail=there) from e
+            raise replace(e, detail=_OF_URLS.get(e.code, "Invalid image url"), param=name) from e
     try:
         return await context.threads.intake(from_base64, text, name)
     except Problem as e:

@@ -39,15 +39,15 @@ class Upscaling(BaseModel):
 
     resize_mode: Literal[0, 1] = Field(0, description="0: by upscaling_resize. 1: to upscaling_resize_w x _h.")
     upscaling_resize: float = Field(2.0, gt=0, le=1000, description="How many times as wide and high.")
-    upscaling_resize_w: Side = 512
-    upscaling_resize_h: Side = 512
+    upscaling_resize_w: Side = Field(512, description="In mode 1: the width.")
+    upscaling_resize_h: Side = Field(512, description="In mode 1: the height.")
     upscaling_crop: bool = Field(True, description="In mode 1: cut off what is over; else that side stays longer.")
     upscaler_1: str = Field(NONE, description="None leaves the picture as it is, whatever else is asked.")
     upscaler_2: str = Field(NONE, description="Laid over the first one's result, as extras_upscaler_2_visibility says.")
-    extras_upscaler_2_visibility: Share = 0.0
+    extras_upscaler_2_visibility: Share = Field(0.0, description="From 0 to 1.")
     gfpgan_visibility: Share = Field(0.0, description="Not applied: there is no such network.")
     codeformer_visibility: Share = Field(0.0, description="Not applied: there is no such network.")
-    codeformer_weight: Share = 0.0
+    codeformer_weight: Share = Field(0.0, description="Means nothing without that network.")
     show_extras_results: bool = Field(True, description="Means nothing to that program either.")
     upscale_first: bool = Field(False, description="Means nothing without the networks that are not applied.")
 
