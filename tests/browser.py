@@ -16,10 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 PATIENCE = 60_000  # milliseconds that nothing takes, however busy the machine is
 _LOCAL = ("blob:", "data:")
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

@@ -58,14 +58,16 @@ export async function ask(path, options = {}) {
   /** @type {Response} */
   let answer;
   try {
-    answer = await fetch(path, { ...options, headers });
+    // without credentials of the browser's own, or it would ask for a name and a password itself
+    answer = await fetch(path, { ...options, headers, credentials: "omit" });
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new ApiError(0, "unreachable", words.errors.unreachable);
   }
   if (answer.ok) return answer;
   if (answer.status === 401) {
-    await newKey(Boolean(key));
+    // a refusal that comes late, when another key was given already, is none of that one
+    if (sessionStorage.getItem(KEPT) === key) await newKey(Boolean(key));
     return ask(path, options);
   }
   throw await errorOf(answer);
