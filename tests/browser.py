@@ -9,6 +9,7 @@ The fixture is known to all tests by `conftest.py`. Without chromium on the mach
 """
 
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,8 +19,25 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
-PATIENCE = 60_000  # milliseconds that nothing takes, however busy the machine is
+PATIENCE = 30_000  # milliseconds that nothing takes, however busy the machine is
 _LOCAL = ("blob:", "data:")
+# the browser tells nobody what files a form holds: so that is written down as the page sends it
+_WRITE_DOWN = """
+window.sentForms = [];
+const sending = window.fetch;
+window.fetch = async (path, options = {}) => {
+    if (options.body instanceof FormData) {
+        const parts = {};
+        for (const [name, value] of options.body) {
+            if (!(value instanceof Blob)) { parts[name] = value; continue; }
+            const bytes = new Uint8Array(await value.arrayBuffer());
+            parts[name] = { base64: btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")) };
+        }
+        window.sentForms.push({ path: String(path), parts });
+    }
+    return sending(path, options);
+};
+"""
 
 expect.set_options(timeout=PATIENCE)
 
@@ -70,11 +88,27 @@ class Visit:
         context.on("console", console)
         context.on("weberror", lambda error: self.said.append(str(error.error)))
 
+    def sent(self, path: str) -> list[dict[str, Any]]:
+        """The forms that were sent to ``path``: texts, and the bytes of files."""
+        forms = self.page.evaluate("window.sentForms")
+        return [
+            {
+                name: b64decode(part["base64"]) if isinstance(part, dict) else part
+                for name, part in form["parts"].items()
+            }
+            for form in forms
+            if form["path"] == path
+        ]
+
     def check(self) -> None:
         """It kept quiet."""
         assert not self.outside, f"asked of other machines: {self.outside}"
         odd = [text for text in self.said if not any(words in text for words in self.expected)]
         assert not odd, f"said: {odd}"
+
+
+def _bytes(part: Any) -> Any:
+    return b64decode(part["base64"]) if isinstance(part, dict) else part
 
 
 @contextmanager
@@ -83,6 +117,7 @@ def visit(browser: Browser, url: str, *, expected: tuple[str, ...] = (), **optio
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **options})
     context.set_default_timeout(PATIENCE)
     try:
+        context.add_init_script(_WRITE_DOWN)
         seen = Visit(context.new_page(), expected=expected)
         told = urlsplit(url)
         seen.listen(f"{told.scheme}://{told.netloc}/")
