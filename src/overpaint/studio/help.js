@@ -17,6 +17,7 @@ class Help extends HTMLElement {
         h("form", { method: "dialog" }, h("button", { class: "button primary" }, words.close)),
       );
       dialog.showModal();
+      dialog.scrollTop = 0; // the focus went to the button at its end
     };
     this.append(
       h("button", { type: "button", class: "quiet", title: words.help.open, "aria-label": words.help.open, onclick: open }, icon("help")),

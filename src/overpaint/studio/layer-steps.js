@@ -1,5 +1,6 @@
 /** What is done with layers: each of it can be undone, but for the choice of the one that is painted on. */
 
+import { newId } from "./ids.js";
 import { ChangeMap } from "./map.js";
 import { store } from "./store.js";
 import { remember } from "./undo.js";
@@ -51,7 +52,7 @@ export function add() {
   if (picture === null || marks.layers.length >= MOST) return;
   const map = new ChangeMap(picture.width, picture.height);
   /** @type {Layer} */
-  const layer = { id: crypto.randomUUID(), prompt: "", strength: null, map };
+  const layer = { id: newId(), prompt: "", strength: null, map };
   const at = marks.layers.length;
   done(own.added, map.data.length, () => putIn(layer, at, layer.id), () => takeOut(layer));
 }

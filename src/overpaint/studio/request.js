@@ -47,9 +47,13 @@ function mapOf(map) {
  * @returns {Promise<FormData>}
  */
 export async function editForm(asked, extra = {}) {
-  const params = Object.fromEntries(Object.entries(asked.params).filter(([name, value]) => goesAlong(asked, name, value)));
+  const given = Object.entries(asked.params).filter(([name, value]) => goesAlong(asked, name, value));
+  // on its way a form turns the ends of lines into others, JSON does not
+  const lined = given.filter(([, value]) => String(value).includes("\n"));
+  const plain = given.filter((one) => !lined.includes(one));
   return formOf({
-    ...params,
+    ...Object.fromEntries(plain),
+    params: lined.length > 0 ? Object.fromEntries(lined) : null,
     ...(await pictureParts(asked)),
     map: asked.base,
     ...layerParts(asked),

@@ -1,6 +1,7 @@
 /** The buttons that ask for edits: one, four variations, or a sweep of strengths; and the seed. */
 
 import "./seed.js";
+import { wrongIn } from "./check.js";
 import { define, h, icon } from "./dom.js";
 import { shortcut } from "./keys.js";
 import { tell, untell } from "./notice.js";
@@ -18,7 +19,7 @@ const STRENGTHS = [0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9];
  * @param {{count?: number, strengths?: number[]}} [several]
  */
 export async function run({ count, strengths } = {}) {
-  const reason = hindrance() ?? (strengths === undefined ? null : noSweep());
+  const reason = hindrance() ?? (strengths === undefined ? null : noSweep()) ?? wrongIn(store.state);
   if (reason !== null) {
     tell(reason);
     return;

@@ -5,6 +5,7 @@
  */
 
 import { ApiError, submit, submitSweep } from "./api.js";
+import { newId } from "./ids.js";
 import { all, drop, put } from "./kept.js";
 import { tell, untell } from "./notice.js";
 import { keepPicture, sentAgain } from "./pictures.js";
@@ -37,7 +38,7 @@ export function isPlaceholder(job) {
  * @param {How} how
  */
 export async function ask(how) {
-  const key = newKey();
+  const key = newId();
   const asked = { key, at: Date.now(), how, snapshot: await snapshot() };
   const placeholder = placeholderOf(asked);
   before.set(key, store.state.shown);
@@ -61,12 +62,6 @@ export async function takeBack(job) {
   going.delete(key);
   replace(key, []);
   await drop("asked", [key]);
-}
-
-/** 128 random bits; `randomUUID` is not there without TLS. */
-function newKey() {
-  const numbers = crypto.getRandomValues(new Uint8Array(16));
-  return [...numbers].map((number) => number.toString(16).padStart(2, "0")).join("");
 }
 
 /** @param {Asked} asked @returns {Job} */

@@ -9,7 +9,7 @@ import { Overlay } from "./overlay.js";
 import { Pen } from "./pen.js";
 import { Pointers } from "./pointer.js";
 import { Reduced } from "./reduced.js";
-import { store } from "./store.js";
+import { defaultOf, store } from "./store.js";
 import { isSmooth, onDevice } from "./view.js";
 import { canvasRect, currentView, extension, fitView, fullSize, onView, redraw, setArea, zoom } from "./viewport.js";
 import { words } from "./words.js";
@@ -200,7 +200,7 @@ class Stage extends HTMLElement {
       picture === null
         ? words.canvas.label.nothing
         : shown.what === "noised"
-          ? words.canvas.label.noised(picture.name, Number(params.strength ?? 0))
+          ? words.canvas.label.noised(picture.name, Number(params.strength ?? defaultOf("strength") ?? 0))
           : words.canvas.label.picture(picture.name, picture.width, picture.height, marks.base !== null, marks.layers.length);
     if (this.#canvas.getAttribute("aria-label") !== label) this.#canvas.setAttribute("aria-label", label);
     this.#note.hidden = picture === null;

@@ -207,7 +207,8 @@ function say(button, what, step) {
  */
 function slider(label, set, step = 0.01) {
   const input = h("input", { type: "range", min: 0, max: 1, step });
-  const figure = h("output", { class: "figures" });
+  // an output would be what the label is for; the figure is read out as the slider's value
+  const figure = h("span", { class: "figures", "aria-hidden": "true" });
   input.addEventListener("input", () => set(Number(input.value)));
   const row = h("label", { class: "tool-slider" }, h("span", { class: "row spread" }, label, figure), input);
   const say = (/** @type {string} */ text) => {
