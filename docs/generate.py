@@ -241,8 +241,20 @@ def _shown_default(value: object) -> str:
     return "" if value in (None, (), False) else f"`{shown}`"
 
 
+def studio_files_part() -> str:
+    """What each script of the page is for, by the first sentence of its first comment."""
+    rows = []
+    for path in sorted((DOCS.parent / "src" / "overpaint" / "studio").glob("*.js")):
+        comment = re.match(r"\s*/\*\*(.*?)\*/", path.read_text(encoding="utf-8"), re.DOTALL)
+        assert comment is not None, path
+        words = " ".join(re.sub(r"(?m)^\s*\* ?", "", comment[1]).split("@")[0].split())
+        rows.append((f"`{path.name}`", re.split(r"(?<=[.;])\s", words)[0].rstrip(";")))
+    return table(("file", "what it is for"), rows)
+
+
 PARTS = {
     "commands": commands_part,
+    "studio_files": studio_files_part,
     "routes": routes_part,
     "sdapi_routes": sdapi_routes_part,
     "sdapi_fields": sdapi_fields_part,

@@ -13,6 +13,7 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
+from browser import chromium
 from postgres import postgres_server, postgres_url
 
 from overpaint import model_loading
@@ -26,7 +27,7 @@ hypothesis.settings.register_profile("people", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "people")
 
-__all__ = ["postgres_server", "postgres_url"]  # fixtures for all tests
+__all__ = ["chromium", "postgres_server", "postgres_url"]  # fixtures for all tests
 
 # tests of what only a CUDA device can do are no tests elsewhere: a skipped test would be a failure in CI
 collect_ignore = [] if torch.cuda.is_available() else ["test_cuda.py"]

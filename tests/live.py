@@ -1,4 +1,4 @@
-"""A server as people run it: the command ``overpaint serve`` as a process of its own, on a free port.
+"""A server as people run it: the command ``overpaint serve`` (or ``studio``) as a process of its own, on a free port.
 
     with LiveServer(folder, "--threads", "1") as server:
         server.wait_ready()
@@ -42,13 +42,19 @@ class LiveServer:
 
     Args:
         folder: of what it keeps, says, and writes; made if it is not there.
-        options: of ``overpaint serve``, beside those that say where it keeps things and which port it takes.
+        options: of the command, beside those that say where it keeps things and which port it takes.
         environment: variables beside this process's own.
         program: Python code that runs the command line; for one that has a fault.
+        command: of Overpaint; one with the options of ``serve``.
     """
 
     def __init__(
-        self, folder: Path, *options: str, environment: Mapping[str, str] | None = None, program: str = PROGRAM
+        self,
+        folder: Path,
+        *options: str,
+        environment: Mapping[str, str] | None = None,
+        program: str = PROGRAM,
+        command: str = "serve",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._port_file, self._log_file, self.folder = folder / "port", folder / "log", folder / "data"
@@ -58,7 +64,7 @@ class LiveServer:
         self.started = time.monotonic()
         with self._log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", program, "serve", *own, *options],
+                [sys.executable, "-c", program, command, *own, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

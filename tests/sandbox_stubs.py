@@ -219,6 +219,14 @@ def texts(asked: dict[str, Any], data: bytearray) -> sandboxed.Answer:
     return {"bytes": len(said)}, [said]
 
 
+def greys(asked: dict[str, Any], data: bytearray) -> sandboxed.Answer:
+    """Of a worker that was taken over: the sizes that it was given to say, and as many bytes as their sum."""
+    maps = json.loads(data)
+    if not maps or "sizes" not in maps[0]:
+        return sandboxed.greys_task(asked, data)
+    return {"sizes": maps[0]["sizes"]}, [bytes(10)]
+
+
 def part(fill: frames.Fill, length: int) -> bytearray:
     if length == UNREAD:
         time.sleep(60)
@@ -229,4 +237,4 @@ PART = frames.part
 
 if __name__ == "__main__":
     frames.part = part
-    sandboxed.main({**sandboxed.TASKS, "decode": decode, "encode": encode, "texts": texts})
+    sandboxed.main({**sandboxed.TASKS, "decode": decode, "encode": encode, "greys": greys, "texts": texts})

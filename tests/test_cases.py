@@ -16,9 +16,7 @@ CASES = {
     for i in range(1, last + 1)
 }
 NOT_YET = {
-    "P07": "markup in a prompt: there is no page yet",
     "P08": "lists of prompts: nothing takes one yet",
-    "S26": "a page that finds its jobs again: there is no page yet",
 }
 
 

@@ -94,6 +94,7 @@ ALLOWED = {
     | {"card", "decode", "engine", "job", "maps", "metadata", "model", "model_loading", "prepare", "recipe"}
     | {"redo", "request", "result", "search", "goal", "picture", "explore", "several", "crowd"},
     "work": {"goal", "model", "prepare", "request"},
+    "studio": set(),
     "server": BASE
     | {
         "card",

@@ -1,5 +1,6 @@
 """Worker processes for pictures: the same results as without them, and no picture that harms more than itself."""
 
+import io
 import json
 import os
 import signal
@@ -22,12 +23,13 @@ from sandbox_stubs import EARLY, FORGED, PREFIX, UNREAD, tried
 from overpaint.decode import load
 from overpaint.encode import encode
 from overpaint.errors import ImageError, OutputError, RecipeError, SandboxError
+from overpaint.maps import maptext
 from overpaint.metadata import Texts, read_recipes, read_texts
 from overpaint.params import ResolvedParams
 from overpaint.picture import Picture
 from overpaint.recipe import Input, Recipe, to_json
 from overpaint.server import frames
-from overpaint.server.sandbox import Sandbox
+from overpaint.server.sandbox import MAX_MAPS, Sandbox
 from overpaint.server.sandboxed import Named
 
 SECRET = "a secret of the server"
@@ -227,6 +229,28 @@ def test_texts_that_are_none_are_no_answer(odd: Sandbox, said: bytes) -> None:
 def test_texts_are_unicode_whatever_a_worker_says(odd: Sandbox) -> None:
     texts = odd.texts_of(PREFIX + rb'{"parameters": "\ud800", "items": {"\udfff": "\ud800x"}}')
     assert texts == Texts("?", {"?": "?x"})
+
+
+def test_maps_of_recipes_as_pictures(sandbox: Sandbox) -> None:
+    ramp = np.tile(np.linspace(0, 1, 33, dtype=np.float32), (7, 1))
+    eight, sixteen = (np.round(ramp * top).astype(kind) for top, kind in ((255, np.uint8), (65535, np.uint16)))
+    maps = [eight / np.float32(255), sixteen / np.float32(65535), ramp, np.zeros((3, 2), np.float32)]
+    told = [maptext.to_dict(m.astype(np.float32)) for m in maps]
+    assert [m["kind"] for m in told] == ["u1", "u2", "f4", "u1"]
+    seen = [np.asarray(Image.open(io.BytesIO(png))) for png in sandbox.greys_of(told) if png is not None]
+    for found, expected in zip(seen, (eight, sixteen, sixteen, np.zeros((3, 2))), strict=True):
+        assert np.array_equal(found, expected)
+    only_hash = {name: told[0][name] for name in ("width", "height", "pixels")}
+    assert sandbox.greys_of([only_hash, told[3]])[0] is None
+    with pytest.raises(RecipeError, match="map that cannot be read"):
+        sandbox.greys_of([told[0], {**told[0], "deflated": "AAAA"}])
+    assert len(sandbox.greys_of([told[3]] * (MAX_MAPS + 1))) == MAX_MAPS
+
+
+@pytest.mark.parametrize("sizes", [None, 3, [True], [-1], ["x"], [0], [1 << 40], [1 << 25] * 3, [1] * 201])
+def test_maps_that_are_none_are_no_answer(odd: Sandbox, sizes: Any) -> None:
+    with pytest.raises(ImageError, match="its answer makes no sense"):
+        odd.greys_of([{"sizes": sizes}])
 
 
 @pytest.mark.case("I34")
@@ -494,7 +518,7 @@ def command_of(pid: int) -> bytes:
 def test_workers_die_with_the_server(tmp_path: Path) -> None:
     code = f"""
 import sys, threading, time; sys.path.insert(0, {str(Path(__file__).parent)!r})
-from overpaint.server.sandbox import Sandbox
+from overpaint.server.sandbox import MAX_MAPS, Sandbox
 sandbox = Sandbox(2, seconds=60, module="sandbox_stubs")
 for what in (b"stub:sleep", b"stub:burn"):
     threading.Thread(target=sandbox.decode, args=(what,)).start()

@@ -129,6 +129,9 @@ def test_examples_work(document: Json, http: Http) -> None:
     (sent,) = examples(document, "/v1/pictures", "application/json")
     made = answers.Picture.model_validate(http.post("/v1/pictures", json=sent).json())
     assert (made.width, made.height) == (64, 64)
+    (told,) = examples(document, "/v1/recipes", "application/json")
+    (recipe,) = answers.RecipeList.model_validate(http.post("/v1/recipes", json=told).json()).data
+    assert (recipe.params["strength"], recipe.params["sampler"], recipe.notes) == (0.5, "euler_a", [])
     (select,) = examples(document, "/v1/pictures/{id}/select", "application/json")
     assert http.post(f"/v1/pictures/{made.id}/select", json=select).headers["content-type"] == "image/png"
 

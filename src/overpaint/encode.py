@@ -124,8 +124,9 @@ def _png(pixels: Pixels) -> bytes:
         return _by_pillow(pixels, "PNG")
     import cv2  # Pillow has no 16-bit colour
 
-    swapped = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".png", swapped)[1].tobytes()
+    if pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", pixels)[1].tobytes()
 
 
 def _tiff(pixels: Pixels, tags: Tags | None) -> bytes:

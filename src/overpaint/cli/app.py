@@ -4,7 +4,19 @@ from typing import Annotated
 
 import typer
 
-from overpaint.cli import comparing, describing, edits, measuring, recipes, running, serving, sheets, submitting, tables
+from overpaint.cli import (
+    comparing,
+    describing,
+    edits,
+    measuring,
+    recipes,
+    running,
+    serving,
+    sheets,
+    studio,
+    submitting,
+    tables,
+)
 from overpaint.cli.console import out
 from overpaint.cli.demo import demo
 from overpaint.version import __version__
@@ -33,6 +45,7 @@ for command in (
     tables.tools,
     measuring.precision,
     serving.serve,
+    studio.studio,
     submitting.submit,
     demo,
 ):

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
@@ -62,44 +63,67 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     return gathering("told", options, made)(command)
 
 
+@dataclass(frozen=True)
+class Door:
+    """Who may use a server, and what is said of it beside its settings."""
+
+    key_file: Path | None
+    insecure: bool
+    log_format: Literal["json", "text"] | None
+    port_file: Path | None
+    no_warm_up: bool
+
+
+_KEYS = f"API keys, NAME:KEY a line; without it the one in ${VARIABLE}, and without that none is needed."
+_DOOR: dict[str, tuple[Any, Any]] = {
+    "key_file": (Annotated[Path | None, typer.Option(help=_KEYS)], None),
+    "insecure": (
+        Annotated[bool, typer.Option("--insecure", help="Let everybody use it who can reach --host, without a key.")],
+        False,
+    ),
+    "log_format": (
+        Annotated[
+            Literal["json", "text"] | None, typer.Option(help="Of the log. Left out: text on a terminal, else json.")
+        ],
+        None,
+    ),
+    "port_file": (
+        Annotated[Path | None, typer.Option(help="A file to write the port to, once it is open.")],
+        None,
+    ),
+    "no_warm_up": (
+        Annotated[bool, typer.Option("--no-warm-up", help="Be ready at once; the first edit takes longer.")],
+        False,
+    ),
+}
+with_door = gathering("door", _DOOR, Door)  # gives a command the options of ``Door``, which it gets as ``door``
+
+
 @with_settings
 @with_model
-def serve(
-    told: Settings,
-    choice: Choice,
-    key_file: Annotated[
-        Path | None,
-        typer.Option(
-            help=f"API keys, NAME:KEY a line; without it the one in ${VARIABLE}, and without that none is needed."
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Let everybody use it who can reach --host, without a key.")
-    ] = False,
-    log_format: Annotated[
-        Literal["json", "text"] | None, typer.Option(help="Of the log. Left out: text on a terminal, else json.")
-    ] = None,
-    port_file: Annotated[Path | None, typer.Option(help="A file to write the port to, once it is open.")] = None,
-    no_warm_up: Annotated[
-        bool, typer.Option("--no-warm-up", help="Be ready at once; the first edit takes longer.")
-    ] = False,
-) -> None:
+@with_door
+def serve(told: Settings, choice: Choice, door: Door) -> None:
     """Serve edits over HTTP, as jobs that outlive this process; ends on Ctrl-C or SIGTERM when what runs is done."""
+    raise typer.Exit(run(told, choice, door))
+
+
+def run(told: Settings, choice: Choice, door: Door, on_open: Callable[[int], None] | None = None) -> int:
+    """Serve until a signal says to end; the exit code. ``on_open`` is told the port once it is open."""
     check_installed()
     spin_briefly()
-    from overpaint.server.run import serve as run
+    from overpaint.server.run import serve as serve_until_signal
 
-    keys = Keys.read(key_file) if key_file is not None else Keys.from_environment()
-    code = run(
+    keys = Keys.read(door.key_file) if door.key_file is not None else Keys.from_environment()
+    return serve_until_signal(
         told,
         lambda: load(choice),
         keys,
-        log_format,
-        warm_up=not no_warm_up,
-        insecure=insecure,
-        port_file=port_file,
+        door.log_format,
+        warm_up=not door.no_warm_up,
+        insecure=door.insecure,
+        port_file=door.port_file,
+        on_open=on_open,
     )
-    raise typer.Exit(code)
 
 
 def spin_briefly() -> None:

@@ -28,6 +28,22 @@ def to_dict(m: Pixels) -> dict[str, Any]:
 
 def from_dict(told: Any, most: int) -> Pixels | None:
     """The map that ``to_dict`` told, None if only its hash was told. A stranger's: of ``most`` pixels at most."""
+    numbers = _told_numbers(told, most)
+    return None if numbers is None else _floats(numbers)
+
+
+def grey_from_dict(told: Any, most: int) -> Pixels | None:
+    """The same map as a grey picture: uint8 where these tell it exactly, else uint16, to which floats are rounded."""
+    numbers = _told_numbers(told, most)
+    if numbers is None or numbers.dtype.itemsize == 1:
+        return numbers
+    if numbers.dtype.kind == "f":
+        numbers = numbers * np.float32(np.iinfo(np.uint16).max) + np.float32(0.5)
+    return numbers.astype(np.uint16)  # in this machine's order of bytes
+
+
+def _told_numbers(told: Any, most: int) -> Pixels | None:
+    """[h, w] of one of ``_KINDS``. Raises ``RecipeError`` where they are no map."""
     try:
         w, h, pixels = told["width"], told["height"], told["pixels"]
         if type(w) is not int or type(h) is not int or min(w, h) < 1 or w * h > most or not isinstance(pixels, str):
@@ -40,8 +56,8 @@ def from_dict(told: Any, most: int) -> Pixels | None:
         data = unfold.decompress(base64.b64decode(told["deflated"], validate=True), wanted + 1)
         if len(data) != wanted:
             raise ValueError("it does not have as many numbers as pixels")
-        m = _floats(np.frombuffer(data, dtype).reshape(h, w))
-        if not (np.isfinite(m).all() and m.min() >= 0 and m.max() <= 1):
+        m = np.frombuffer(data, dtype).reshape(h, w)
+        if dtype.kind == "f" and not (np.isfinite(m).all() and m.min() >= 0 and m.max() <= 1):
             raise ValueError("it has numbers outside of 0..1")
     except (KeyError, TypeError, ValueError, binascii.Error, zlib.error) as e:
         raise RecipeError(f"its recipe has a map that cannot be read: {e}") from e

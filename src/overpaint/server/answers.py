@@ -80,6 +80,50 @@ class Picture(BaseModel):
     notes: list[str] = Field(description="What reading it had to say.")
 
 
+class RecipeMap(BaseModel):
+    """Where a picture was changed, and how much."""
+
+    width: int
+    height: int
+    pixels: str = Field(description="SHA-256 of its size and numbers.")
+    map_png: str | None = Field(
+        description="A grey PNG in base64, 0 keeps; of 16 bits where 8 do not tell it exactly. Null: the file lacks it."
+    )
+
+
+class RecipeLayer(BaseModel):
+    """A region with a prompt of its own."""
+
+    prompt: str
+    negative_prompt: str | None
+    strength: float | None
+    guidance_scale: float | None
+    map: RecipeMap
+
+
+class Recipe(BaseModel):
+    """How a picture was made, as its file tells it."""
+
+    overpaint: int = Field(description="The version of the recipe's layout.")
+    makes: str
+    params: dict[str, Any] = Field(description="Of an edit; null: it is not told.")
+    change_map: RecipeMap | None
+    layers: list[RecipeLayer]
+    model: dict[str, str | None] = Field(description="Its name and hash.")
+    input: dict[str, Any] | None = Field(
+        description="The picture that was edited: SHA-256 of its pixels, and its size."
+    )
+    made_with: dict[str, Any] = Field(description="What else decides the bytes.")
+    notes: list[str] = Field(description="What of another program's text could not be used.")
+
+
+class RecipeList(BaseModel):
+    """The recipes that a picture's file holds: one, or those of all edits on a sheet."""
+
+    object: Literal["list"]
+    data: list[Recipe]
+
+
 class Health(BaseModel):
     """How the server is."""
 

@@ -18,10 +18,12 @@ from overpaint.server import (
     routes_lists,
     routes_openai,
     routes_pictures,
+    routes_recipes,
     routes_sdapi,
     routes_sdapi_extras,
     routes_sdapi_lists,
     routes_sdapi_progress,
+    routes_studio,
 )
 from overpaint.server.context import LEFT, Context, Threads, context_of, problem_answer
 from overpaint.server.guard import Guard
@@ -33,10 +35,12 @@ from overpaint.server.settings import Settings
 from overpaint.server.tasks import Tasks
 from overpaint.version import __version__
 
-PUBLIC = frozenset({"/livez", "/readyz", "/openapi.json"})  # the only paths that need no key
+# the only paths that need no key: health, what there is, and each file of the page by its name
+PUBLIC = frozenset({"/livez", "/readyz", "/openapi.json"}) | routes_studio.PATHS
 PARTS = (
     routes_jobs,
     routes_pictures,
+    routes_recipes,
     routes_lists,
     routes_health,
     routes_openai,
@@ -44,6 +48,7 @@ PARTS = (
     routes_sdapi_extras,
     routes_sdapi_lists,
     routes_sdapi_progress,
+    routes_studio,
 )
 
 _TOLD = "overpaint.told"  # in a scope's state: what is found out inside and wanted outside
@@ -58,7 +63,7 @@ def create_app(service: Service, keys: Keys | None, metrics: Metrics, settings: 
     """
     settings = settings or service.settings
     api = make_api(service, keys, metrics, settings)
-    return Measured(Guard(Noted(api), settings, keys, PUBLIC), metrics)
+    return Measured(Guard(Noted(api), settings, keys, PUBLIC, frozenset({routes_studio.PAGE})), metrics)
 
 
 def make_api(service: Service, keys: Keys | None, metrics: Metrics, settings: Settings) -> FastAPI:

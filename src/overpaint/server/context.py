@@ -142,9 +142,14 @@ def picture_answer(data: bytes, kind: str, name: str, tag: str | None = None) ->
 
 def known_already(request: Request, tag: str) -> Response | None:
     """304 where the client says that it has these bytes."""
+    return Response(status_code=304, headers=_tagged(tag)) if has_already(request, tag) else None
+
+
+def has_already(request: Request, tag: str) -> bool:
+    """Whether the client says that it has the bytes of this tag."""
     told: Sequence[str] = request.headers.get("if-none-match", "").split(",")
     known = {one.strip().removeprefix("W/") for one in told}
-    return Response(status_code=304, headers=_tagged(tag)) if known & {f'"{tag}"', "*"} else None
+    return bool(known & {f'"{tag}"', "*"})
 
 
 def _tagged(tag: str) -> dict[str, str]:

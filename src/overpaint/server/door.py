@@ -22,6 +22,11 @@ def check_door(settings: Settings, keys: Keys | None, insecure: bool) -> None:
     )
 
 
+def url_of(host: str, port: int) -> str:
+    """The address of a server, without a path."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 @contextmanager
 def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
     """Open sockets, one for each address of ``host`` that can be had, all with the port of the first.

@@ -16,7 +16,7 @@ from overpaint.server.bodies import MEGABYTE, Body, Place, Uploads, check_head, 
 from overpaint.server.exchange import REQUEST_ID, Answer, log_access
 from overpaint.server.headers import Header, request_id_of, values
 from overpaint.server.keys import Keys
-from overpaint.server.origins import Origins, is_preflight, preflight_headers
+from overpaint.server.origins import Origins, is_followed_link, is_preflight, preflight_headers
 from overpaint.server.problems import AUTH, INVALID, Problem, problem_of
 from overpaint.server.settings import Settings
 
@@ -29,7 +29,8 @@ _CHALLENGES = 'Basic realm="overpaint", charset="UTF-8", Bearer realm="overpaint
 
 
 class Guard:
-    """Middleware; ``public`` are the paths that need no key, ``keys`` None means that none do.
+    """Middleware; ``public`` are the paths that need no key, ``keys`` None means that none do; ``pages`` are those that
+    a link on any website may lead to.
 
     The app finds in ``scope["state"]`` (``request.state``):
         request_id: as in the answer's ``x-request-id`` and in ``exchange.REQUEST_ID``.
@@ -38,8 +39,15 @@ class Guard:
             goes to another; otherwise that happens when the answer starts.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, keys: Keys | None, public: frozenset[str]) -> None:
-        self._app, self._settings, self._keys, self._public = app, settings, keys, public
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        keys: Keys | None,
+        public: frozenset[str],
+        pages: frozenset[str] = frozenset(),
+    ) -> None:
+        self._app, self._settings, self._keys, self._public, self._pages = app, settings, keys, public, pages
         self._origins = Origins(settings)
         self._uploads = Uploads(settings.uploads)
         self._most_bytes = settings.body_megabytes * MEGABYTE
@@ -70,7 +78,8 @@ class Guard:
         try:
             _check_size(scope, headers)
             host = self._origins.check_host(headers)
-            answer.extra = self._origins.check_page(headers, host)
+            followed = scope["path"] in self._pages and is_followed_link(scope["method"], headers)
+            answer.extra = self._origins.check_page(headers, host, followed=followed)
             if is_preflight(scope["method"], headers, answer.extra):  # browsers ask without a key
                 await answer.tell_nothing(preflight_headers(headers))
                 return

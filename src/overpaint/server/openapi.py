@@ -101,6 +101,7 @@ SWEEP_EXAMPLE = {**_NO_STRENGTH, "strengths": [0.3, 0.6], "against": {"guidance_
 FORM_EXAMPLE = {**_SMALL, "tools": ["box:8,8,32,32", "feather:4"]}
 SWEEP_FORM_EXAMPLE = {**{n: v for n, v in _SMALL.items() if n != "strength"}, "strengths": "0.3,0.6", "count": 2}
 PICTURE_EXAMPLE = {"image": schema.EXAMPLE_PICTURE}
+RECIPE_EXAMPLE = {"image": schema.EXAMPLE_WITH_RECIPE}
 SELECT_EXAMPLE = {"tools": ["box:8,8,32,32", "invert"]}
 
 # ---- the routes ------------------------------------------------------------------------------------------------------
@@ -172,6 +173,19 @@ PICTURES = _route(
     requestBody=_body(
         {
             "application/json": _content(schema.PictureJson, PICTURE_EXAMPLE),
+            "multipart/form-data": {"schema": {"$ref": _REF.format(model="PictureForm")}},
+            **{one: {"schema": _BINARY} for one in ("image/*", "application/octet-stream")},
+        }
+    ),
+)
+RECIPES = _route(
+    "pictures",
+    answers.RecipeList,
+    *_OF_BODY,
+    *(502, 504),
+    requestBody=_body(
+        {
+            "application/json": _content(schema.PictureJson, RECIPE_EXAMPLE),
             "multipart/form-data": {"schema": {"$ref": _REF.format(model="PictureForm")}},
             **{one: {"schema": _BINARY} for one in ("image/*", "application/octet-stream")},
         }

@@ -49,15 +49,18 @@ class Origins:
         words = "this server is not reached by the name in the Host header; allowed_hosts says by which it is"
         raise Problem(421, INVALID, "wrong_host", words)
 
-    def check_page(self, headers: list[Header], host: Authority) -> list[Header]:
+    def check_page(self, headers: list[Header], host: Authority, *, followed: bool = False) -> list[Header]:
         """The headers by which the page that asks may read the answer; none for our own pages and no browser at all.
+
+        Args:
+            followed: a person came from that page to one of ours (``is_followed_link``), which is theirs to read.
 
         Raises ``Problem`` 403 for other pages, whatever the method: a GET may cost work, too.
         """
         sites, told = values(headers, b"sec-fetch-site"), values(headers, b"origin")
         vary = [(b"vary", b"origin")] if self._origins else []
         if not told:
-            if "cross-site" in (site.lower() for site in sites):
+            if "cross-site" in (site.lower() for site in sites) and not followed:
                 _refuse_page()
             return vary
         page = _ORIGIN.fullmatch(told[0]) if len(told) == 1 else None
@@ -73,6 +76,13 @@ class Origins:
         if "cross-site" in (site.lower() for site in sites):
             _refuse_page()
         return vary
+
+
+def is_followed_link(method: str, headers: list[Header]) -> bool:
+    """Whether a browser shows the answer as a page in a tab of its own, where the one that led there cannot read it;
+    not in a frame, and not as what a script or a form asks for."""
+    told = [values(headers, name) for name in (b"sec-fetch-mode", b"sec-fetch-dest", b"origin")]
+    return method == "GET" and told == [["navigate"], ["document"], []]
 
 
 def is_preflight(method: str, headers: list[Header], allowing: list[Header]) -> bool:

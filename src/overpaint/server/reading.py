@@ -5,10 +5,12 @@ from typing import Any
 
 from fastapi import Request
 
-from overpaint.server.asking import AS_TEXT, REPEATED, Asking, asking_of
+from overpaint.errors import ParameterError
+from overpaint.server.asking import AS_TEXT, REPEATED, Asking, asking_of, check_names
 from overpaint.server.bodies import MEGABYTE
-from overpaint.server.body import Body, malformed, media_type, read_form, strict_json, unsupported
+from overpaint.server.body import Body, from_base64, malformed, media_type, read_form, strict_json, unsupported
 from overpaint.server.context import Context, check_model, context_of
+from overpaint.server.extras import EXTRAS, read_extra
 from overpaint.server.fetch import fetch
 from overpaint.server.order import Sent
 from overpaint.server.problems import INVALID, Problem
@@ -57,6 +59,46 @@ async def read_json(request: Request) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise malformed("invalid_json", "the body must be a JSON object")
     return told
+
+
+async def read_picture(request: Request) -> bytes:
+    """The bytes of the picture that a request is all about, out of a form, JSON, or the body itself.
+
+    Raises ``Problem``: 415 for another type, 400 for what cannot be read, 422 where there is no picture.
+    """
+    kind = media_type(request)
+    if kind.startswith("image/") or kind == "application/octet-stream":
+        return await request.body()
+    if kind == "multipart/form-data":
+        return _picture_in(await read_form(request))
+    if kind != "application/json":
+        raise unsupported(f"the content type is {kind or 'not told'}, must be image/*, multipart/form-data or JSON")
+    told = await read_json(request)
+    check_names(told, ("image", "image_url"))
+    image, url = told.get("image"), read_extra("image_url", EXTRAS["image_url"], told.get("image_url"), typed=True)
+    if image is not None and url is not None:
+        raise ParameterError("image", "is given twice, as image and image_url")
+    context = context_of(request)
+    if url is not None:
+        return await fetched(context, url)
+    if image is None:
+        raise _no_picture()
+    if not isinstance(image, str):
+        raise ParameterError("image", f"is {type(image).__name__}, must be a picture in base64")
+    return await context.threads.intake(from_base64, image, "image")
+
+
+def _picture_in(form: Body) -> bytes:
+    for name in (*form.values, *form.files):
+        if name != "image" or name not in form.files:
+            raise malformed("unknown_part", "there must be one part, a file of the name 'image'", "image")
+    if "image" not in form.files:
+        raise _no_picture()
+    return form.files["image"]
+
+
+def _no_picture() -> Problem:
+    return Problem(422, INVALID, "missing_parameter", "image: is missing, must be a picture", "image")
 
 
 async def fetched(context: Context, url: str) -> bytes:

@@ -6,62 +6,23 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from overpaint.errors import ParameterError
 from overpaint.server import openapi
 from overpaint.server.asking import SPECS, check_names
-from overpaint.server.body import from_base64, malformed, media_type, read_form, unsupported
 from overpaint.server.context import KNOWN_QUERY, context_of, known_already, owner_of, picture_answer
 from overpaint.server.extras import EXTRAS, read_extra
-from overpaint.server.problems import INVALID, Problem
-from overpaint.server.reading import fetched, read_json
+from overpaint.server.reading import read_json, read_picture
 from overpaint.server.records import FormatName, PictureRecord
 
 router = APIRouter(dependencies=[KNOWN_QUERY])
-
-_NAMES = ("image", "image_url")
 
 
 @router.post("/v1/pictures", **openapi.PICTURES)
 async def add_picture(request: Request) -> Response:
     """Send a picture ahead of its edits. It is kept as long as results are."""
     context, owner = context_of(request), owner_of(request)
-    data = await _sent(request)
+    data = await read_picture(request)
     record = await context.threads.intake(context.service.pictures.add, data, owner)
     return JSONResponse(_told(record), 201, {"location": f"/v1/pictures/{record.id}"})
-
-
-async def _sent(request: Request) -> bytes:
-    """The picture's bytes, out of a form, JSON, or the body itself."""
-    kind = media_type(request)
-    if kind.startswith("image/") or kind == "application/octet-stream":
-        return await request.body()
-    if kind == "multipart/form-data":
-        form = await read_form(request)
-        for name in (*form.values, *form.files):
-            if name != "image" or name not in form.files:
-                raise malformed("unknown_part", "there must be one part, a file of the name 'image'", "image")
-        if "image" not in form.files:
-            raise _missing()
-        return form.files["image"]
-    if kind != "application/json":
-        raise unsupported(f"the content type is {kind or 'not told'}, must be image/*, multipart/form-data or JSON")
-    told = await read_json(request)
-    check_names(told, _NAMES)
-    image, url = told.get("image"), read_extra("image_url", EXTRAS["image_url"], told.get("image_url"), typed=True)
-    if image is not None and url is not None:
-        raise ParameterError("image", "is given twice, as image and image_url")
-    context = context_of(request)
-    if url is not None:
-        return await fetched(context, url)
-    if image is None:
-        raise _missing()
-    if not isinstance(image, str):
-        raise ParameterError("image", f"is {type(image).__name__}, must be a picture in base64")
-    return await context.threads.intake(from_base64, image, "image")
-
-
-def _missing() -> Problem:
-    return Problem(422, INVALID, "missing_parameter", "image: is missing, must be a picture", "image")
 
 
 def _told(record: PictureRecord) -> dict[str, Any]:

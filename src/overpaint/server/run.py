@@ -32,7 +32,7 @@ from overpaint.encode import write_atomically
 from overpaint.errors import OverpaintError
 from overpaint.server import logs
 from overpaint.server.app import create_app
-from overpaint.server.door import BACKLOG, check_door, listening
+from overpaint.server.door import BACKLOG, check_door, listening, url_of
 from overpaint.server.files import Files
 from overpaint.server.keys import Keys
 from overpaint.server.metrics import Metrics
@@ -92,6 +92,7 @@ def serve(
     warm_up: bool = True,
     insecure: bool = False,
     port_file: Path | None = None,
+    on_open: Callable[[int], None] | None = None,
 ) -> int:
     """Serve until a signal says to end. For the main thread.
 
@@ -102,6 +103,7 @@ def serve(
         warm_up: make one edit before the first that is asked for, which is slower than others.
         insecure: everybody may use it though it listens to more than this machine.
         port_file: gets the port that was taken, once it is.
+        on_open: is told it then; must not take long.
 
     Returns:
         The exit code: 0 after a signal, 3 if the model cannot be loaded, 1 if its engine died.
@@ -123,7 +125,10 @@ def serve(
         server = _Server(_config(settings, create_app(service, keys, metrics)))
         life = _Life(service, metrics, server, news)
         closing.callback(life.close)
-        _announce(settings, sockets[0].getsockname()[1], keys, port_file)
+        port = sockets[0].getsockname()[1]
+        _announce(settings, port, keys, port_file)
+        if on_open is not None:
+            on_open(port)
         return life.lead(sockets, make_editor, warm_up)
 
 
@@ -267,8 +272,7 @@ def _warm_up(editor: "Editor") -> None:
 
 
 def _announce(settings: Settings, port: int, keys: Keys | None, port_file: Path | None) -> None:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"http://{host}:{port}"
+    url = url_of(settings.host, port)
     log.info("listening on %s", url, extra={"url": url, "version": __version__, "pid": os.getpid()})
     if keys is None and not settings.is_loopback:
         log.warning("everybody who reaches this machine can use this server")

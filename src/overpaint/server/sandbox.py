@@ -10,7 +10,7 @@ answer is data: never unpickled, of the shape, type and size that were to come, 
 import json
 import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
 from types import TracebackType
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from overpaint.metadata import MAX_ITEMS_TEXT, MAX_TEXTS, Tags, Texts
 from overpaint.picture import Picture, Pixels
 from overpaint.recipe import MAX_EDITS, MAX_TEXT, Recipe, from_json, plain
 from overpaint.server import frames
-from overpaint.server.sandboxed import MAX_NOTES
+from overpaint.server.sandboxed import MAX_GREYS, MAX_NOTES
 from overpaint.server.sandboxed import MAX_TEXT as MAX_MESSAGE
 from overpaint.server.worker import Crashed, Late
 from overpaint.server.workers import Pool
@@ -34,6 +34,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {"uint8": np.dtype(np.uint8), "uint16": np.d
 _ERRORS: dict[str, type[OverpaintError]] = {kind.__name__: kind for kind in (ImageError, OutputError, RecipeError)}
 _MOST_TEXTS = 10 * MAX_ITEMS_TEXT  # bytes of JSON, which has six for a character that must be spelt out
 _UNNAMED = "the picture's bytes"  # as decode has it
+MAX_MAPS = 200  # of a file's recipes that are told as pictures
 _CPU = 2  # seconds of CPU time per second by the clock: decoders have threads; the clock is what ends a task
 
 
@@ -100,6 +101,19 @@ class Sandbox:
         """
         self._check_length(data, name)
         return self._ask("recipes", ImageError, {"name": name, "bytes": len(data)}, [data], _recipes)
+
+    def greys_of(self, maps: Sequence[Mapping[str, Any]]) -> list[bytes | None]:
+        """Maps as recipes tell them, as grey PNGs of 8 or 16 bits.
+
+        Returns:
+            One for each of the first ``MAX_MAPS``; None: its numbers are not told, or there was no room for them.
+
+        Raises:
+            RecipeError: one makes no sense. ImageError: they took too long or too much memory, or it crashed.
+        """
+        text = json.dumps([dict(told) for told in maps[:MAX_MAPS]]).encode()
+        asked = {"name": "the recipe's maps", "bytes": len(text)}
+        return self._ask("greys", ImageError, asked, [text], _greys)
 
     def texts_of(self, data: bytes, name: str | None = None) -> Texts:
         """What ``metadata.read_texts(data)`` gives; never with anything in it that is no Unicode.
@@ -220,6 +234,16 @@ def _recipes(told: dict[str, Any], fill: frames.Fill) -> list[Recipe]:
     if len(recipes) != len(notes):
         raise frames.BrokenFrame("notes of others")
     return [replace(r, notes=tuple(_notes(n))) for r, n in zip(recipes, notes, strict=True)]
+
+
+def _greys(told: dict[str, Any], fill: frames.Fill) -> list[bytes | None]:
+    sizes = told["sizes"]
+    if not isinstance(sizes, list) or len(sizes) > MAX_MAPS:
+        raise frames.BrokenFrame("no sizes")
+    sizes = [None if size is None else _count(size, MAX_GREYS) for size in sizes]
+    if sum(size or 0 for size in sizes) > MAX_GREYS:
+        raise frames.BrokenFrame("more than there is room for")
+    return [None if size is None else bytes(frames.part(fill, size)) for size in sizes]
 
 
 def _texts(told: dict[str, Any], fill: frames.Fill) -> Texts:

@@ -24,6 +24,7 @@ import numpy as np
 
 from overpaint import decode, encode, metadata
 from overpaint.errors import ImageError, OutputError, RecipeError
+from overpaint.maps import maptext
 from overpaint.recipe import plain, to_json
 from overpaint.server import confine, frames
 
@@ -31,6 +32,7 @@ DONE = 64  # exit code of a task that has answered; a decoder that calls exit() 
 ENDED = struct.Struct("=h")  # how a task ended: its exit code, or minus the signal
 MAX_TEXT = 4000  # characters of a message or note
 MAX_NOTES = 100
+MAX_GREYS = 64_000_000  # bytes of the maps of one file, as PNGs
 _PILLOW = ("Png", "Jpeg", "Mpo", "WebP", "Gif", "Bmp", "Tiff", "Avif")
 _PRELOADED = (*(f"PIL.{kind}ImagePlugin" for kind in _PILLOW), "cv2", "tifffile", "pillow_heif", "pillow_jxl")
 
@@ -74,6 +76,19 @@ def recipes_task(asked: dict[str, Any], data: bytearray) -> Answer:
     return {"bytes": len(text), "notes": [_notes(r.notes) for r in recipes]}, [text]
 
 
+def greys_task(asked: dict[str, Any], data: bytearray) -> Answer:
+    made: list[bytes | None] = []
+    room = MAX_GREYS
+    for told in json.loads(data):
+        grey = maptext.grey_from_dict(told, decode.MAX_PIXELS)
+        png = None if grey is None else encode.encode_tagged(grey, "PNG", None)
+        if png is not None and len(png) > room:
+            png = None
+        room -= len(png or b"")
+        made.append(png)
+    return {"sizes": [png and len(png) for png in made]}, [png for png in made if png is not None]
+
+
 def texts_task(asked: dict[str, Any], data: bytearray) -> Answer:
     texts = metadata.read_texts(_source(asked, data))
     told = {"parameters": texts.parameters, "items": texts.items}
@@ -85,6 +100,7 @@ TASKS: Mapping[str, Task] = {
     "decode": decode_task,
     "encode": encode_task,
     "recipes": recipes_task,
+    "greys": greys_task,
     "texts": texts_task,
 }
 

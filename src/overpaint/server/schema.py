@@ -21,6 +21,13 @@ EXAMPLE_PICTURE = (
     "wgu/FEqhE1qjFOjgC3jJH5gqwMlOsFrzT/eszmvVTrKYJA8GRFXVqytVu7RgShuk4Q0RMQ7wyUuv3nI1Zm6NzHsj4vtZ+imcSF8T"
     "kJynS9cAAAAASUVORK5CYII="
 )
+# 8 x 8 pixels, with the text that AUTOMATIC1111 writes
+EXAMPLE_WITH_RECIPE = (
+    "data:image/png;base64,"
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAIAQMAAAD+wSzIAAAAfnRFWHRwYXJhbWV0ZXJzAGhpbGxzIGF0IGR1c2ssIHdhdGVyY29sb3Vy"
+    "ClN0ZXBzOiAyMCwgU2FtcGxlcjogRXVsZXIgYSwgQ0ZHIHNjYWxlOiA3LCBTZWVkOiA3LCBTaXplOiA2NHg2NCwgRGVub2lzaW5nIHN0"
+    "cmVuZ3RoOiAwLjXnW5CTAAAABlBMVEUAAAAAAAClZ7nPAAAAC0lEQVR4nGNgQAUAABAAATm9j2UAAAAASUVORK5CYII="
+)
 
 # ---- requests --------------------------------------------------------------------------------------------------------
 
