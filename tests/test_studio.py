@@ -18,7 +18,20 @@ from browser import Visit, visit
 from http_app import file_of
 from live import LiveServer
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
+from studio_page import (
+    QUICK,
+    drag,
+    jobs_of,
+    newest_file,
+    open_file,
+    seed,
+    settings,
+    stage,
+    strength,
+    tool,
+    write,
+)
 
 from overpaint.picture import Pixels
 
@@ -45,41 +58,11 @@ def marked_picture() -> Pixels:
     return x
 
 
-def open_picture(page: Page, tmp_path: Path, pixels: Pixels | None = None, name: str = "grey.png") -> Pixels:
-    """Choose a file; waits until it is on the stage."""
+def open_picture(page: Page, pixels: Pixels | None = None) -> Pixels:
+    """On the stage; without another the marked one."""
     pixels = marked_picture() if pixels is None else pixels
-    path = tmp_path / name
-    path.write_bytes(file_of(pixels))
-    page.locator("ov-open input[type=file]").set_input_files(path)
-    h, w = pixels.shape[:2]
-    expect(stage(page)).to_have_attribute("aria-label", re.compile(rf"{name}, {w} by {h} pixels"))
+    open_file(page, "grey.png", file_of(pixels))
     return pixels
-
-
-def stage(page: Page) -> Locator:
-    return page.locator("ov-stage canvas.stage-canvas")
-
-
-def tool(page: Page, name: str) -> None:
-    page.get_by_role("toolbar").get_by_role("button", name=name, exact=True).click()
-
-
-def write_prompt(page: Page, text: str) -> None:
-    page.get_by_role("textbox", name="Prompt", exact=True).fill(text)
-
-
-def settings(page: Page, **values: str) -> None:
-    """Type into fields of "All settings"."""
-    fold = page.locator("ov-advanced details").first
-    if fold.get_attribute("open") is None:
-        page.locator("ov-advanced summary").first.click()
-    for name, value in values.items():
-        page.locator(f'ov-advanced [data-param="{name}"] input').fill(value)
-
-
-def quick(page: Page) -> None:
-    """Of every edit in here: few steps, small."""
-    settings(page, steps="4", size="96x64", guidance_scale="1")
 
 
 def run(seen: Visit, button: str = "Edit") -> dict[str, Any]:
@@ -128,12 +111,12 @@ def painted(page: Page) -> Pixels:
 
 @pytest.mark.parametrize(("ratio", "zoom"), [(1, 0), (1.5, 6), (2, -3), (2, 6)])
 def test_the_map_that_is_sent_is_the_map_that_was_painted(
-    chromium: Browser, live: LiveServer, tmp_path: Path, ratio: float, zoom: int
+    chromium: Browser, live: LiveServer, ratio: float, zoom: int
 ) -> None:
     """Where the pointer was, at any zoom and device pixel ratio, for a picture of odd sides."""
     with visit(chromium, live.url, device_scale_factor=ratio, viewport={"width": 1301, "height": 857}) as seen:
         page = seen.page
-        open_picture(page, tmp_path)
+        open_picture(page)
         x, y = found_on_screen(page)
         page.mouse.move(x, y)
         for _ in range(abs(zoom)):
@@ -150,50 +133,37 @@ def test_the_map_that_is_sent_is_the_map_that_was_painted(
         assert abs(columns.mean() - MARK[0]) < 0.8
         assert abs(rows.mean() - MARK[1]) < 0.8
         assert m[MARK[1], MARK[0]] == 255
-        write_prompt(page, "a red barn")
-        quick(page)
+        write(page, "a red barn")
+        settings(page, QUICK)
         sent = run(seen)
         assert (decoded(sent["map"]) == m).all()
         assert set(sent) >= {"prompt", "image_id", "map", "steps"}
         wait_for_result(page)
 
 
-def test_what_is_not_marked_stays_to_the_last_bit(studio: Visit, live: LiveServer, tmp_path: Path) -> None:
+def test_what_is_not_marked_stays_to_the_last_bit(studio: Visit, live: LiveServer) -> None:
     page = studio.page
     rng = np.random.default_rng(0)
-    picture = open_picture(page, tmp_path, rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8))
+    picture = open_picture(page, rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8))
     tool(page, "Box")
-    box = stage(page).bounding_box()
-    assert box is not None
-    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(*middle)
-    page.mouse.down()
-    page.mouse.move(middle[0] + 90, middle[1] + 50, steps=3)
-    page.mouse.up()
+    drag(page, (0, 0), (90, 50))
     m = painted(page)
     assert set(np.unique(m)) == {0, 255}
-    write_prompt(page, "a red barn")
-    quick(page)
-    page.locator("ov-strength").get_by_role("slider", name="Strength", exact=True).fill("0.9")
+    write(page, "a red barn")
+    settings(page, QUICK)
+    strength(page).fill("0.9")
     run(studio)
     wait_for_result(page)
-    newest = live.ask("/v1/jobs?limit=1").json()["data"][0]
-    result = decoded(live.ask(newest["result"]).body)
+    result = decoded(newest_file(live))
     assert (result[m == 0] == picture[m == 0]).all()
     assert (result[m > 0] != picture[m > 0]).any(axis=-1).mean() > 0.9
 
 
-def test_tools_and_undo(studio: Visit, tmp_path: Path) -> None:
+def test_tools_and_undo(studio: Visit) -> None:
     page = studio.page
-    open_picture(page, tmp_path)
-    box = stage(page).bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    open_picture(page)
     tool(page, "Gradient")
-    page.mouse.move(x - 100, y)
-    page.mouse.down()
-    page.mouse.move(x + 100, y, steps=4)
-    page.mouse.up()
+    drag(page, (-100, 0), (100, 0))
     gradient = painted(page)
     row = gradient[HEIGHT // 2].astype(int)
     assert row[0] == 255
@@ -206,31 +176,22 @@ def test_tools_and_undo(studio: Visit, tmp_path: Path) -> None:
     page.keyboard.press("Control+Shift+z")
     assert (painted(page) == 255 - gradient).all()
     tool(page, "Eraser")
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 40, y, steps=4)
-    page.mouse.up()
+    drag(page, (0, 0), (40, 0))
     erased = painted(page)
     assert (erased <= 255 - gradient).all()
     assert (erased < 255 - gradient).any()
     tool(page, "Smart select")
     with page.expect_response(lambda answer: answer.url.endswith("/select")):
-        page.mouse.click(x, y)
+        drag(page, (0, 0), (0, 0))
 
 
-def test_colour_strokes_go_along_and_become_the_map(studio: Visit, live: LiveServer, tmp_path: Path) -> None:
+def test_colour_strokes_go_along_and_become_the_map(studio: Visit, live: LiveServer) -> None:
     page = studio.page
-    picture = open_picture(page, tmp_path)
+    picture = open_picture(page)
     tool(page, "Colour brush")
-    box = stage(page).bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x - 60, y)
-    page.mouse.down()
-    page.mouse.move(x + 60, y, steps=5)
-    page.mouse.up()
-    write_prompt(page, "a blue river")
-    quick(page)
+    drag(page, (-60, 0), (60, 0))
+    write(page, "a blue river")
+    settings(page, QUICK)
     sent = run(studio)
     assert "image_id" not in sent
     with_strokes = decoded(sent["image"])[..., :3]
@@ -239,28 +200,21 @@ def test_colour_strokes_go_along_and_become_the_map(studio: Visit, live: LiveSer
     assert (with_strokes[HEIGHT // 2, WIDTH // 2] == (0x3A, 0x6E, 0xA5)).all()
     assert (decoded(sent["changed_from"])[..., :3] == picture).all()
     wait_for_result(page)
-    newest = live.ask("/v1/jobs?limit=1").json()["data"][0]
-    result = decoded(live.ask(newest["result"]).body)[..., :3]
+    result = decoded(newest_file(live))[..., :3]
     assert (result[~differs] == picture[~differs]).all()
 
 
-def test_two_regions_have_prompts_of_their_own(studio: Visit, tmp_path: Path) -> None:
+def test_two_regions_have_prompts_of_their_own(studio: Visit) -> None:
     page = studio.page
-    open_picture(page, tmp_path)
+    open_picture(page)
     tool(page, "Box")
-    box = stage(page).bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     for number, (prompt, side) in enumerate((("a castle", -1), ("a lake", 1)), start=1):
         page.get_by_role("button", name="Add a region").click()
         page.get_by_role("textbox", name=f"Region {number}: prompt").fill(prompt)
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move(x + 60 * side, y + 40, steps=3)
-        page.mouse.up()
+        drag(page, (0, 0), (60 * side, 40))
     page.get_by_role("textbox", name="Region 2: strength").fill("0.9")
-    write_prompt(page, "a landscape")
-    quick(page)
+    write(page, "a landscape")
+    settings(page, QUICK)
     sent = run(studio)
     first, second = json.loads(sent["layers"])
     assert (first["prompt"], second["prompt"], second["strength"]) == ("a castle", "a lake", 0.9)
@@ -272,22 +226,21 @@ def test_two_regions_have_prompts_of_their_own(studio: Visit, tmp_path: Path) ->
     wait_for_result(page)
 
 
-def test_the_picture_grows_by_its_handles(studio: Visit, live: LiveServer, tmp_path: Path) -> None:
+def test_the_picture_grows_by_its_handles(studio: Visit, live: LiveServer) -> None:
     page = studio.page
-    picture = open_picture(page, tmp_path)
+    picture = open_picture(page)
     handle = page.get_by_role("slider", name="Extend to the right")
     handle.focus()
     for _ in range(4):
         page.keyboard.press("ArrowRight")
-    write_prompt(page, "a wide landscape")
-    quick(page)
+    write(page, "a wide landscape")
+    settings(page, QUICK)
     sent = run(studio)
     left, top, right, bottom = map(int, sent["extend"].split(","))
     assert (left, top, bottom) == (0, 0, 0)
     assert right > 0
     wait_for_result(page)
-    newest = live.ask("/v1/jobs?limit=1").json()["data"][0]
-    result = decoded(live.ask(newest["result"]).body)
+    result = decoded(newest_file(live))
     assert result.shape == (HEIGHT, WIDTH + right, 3)
     assert (result[:, :WIDTH] == picture).all()
 
@@ -295,11 +248,11 @@ def test_the_picture_grows_by_its_handles(studio: Visit, live: LiveServer, tmp_p
 # ---- strength, presets, runs -----------------------------------------------------------------------------------------
 
 
-def test_the_slider_shows_what_survives(studio: Visit, tmp_path: Path) -> None:
+def test_the_slider_shows_what_survives(studio: Visit) -> None:
     page = studio.page
-    open_picture(page, tmp_path)
+    open_picture(page)
     page.get_by_role("radio", name="Scene").click()
-    slider = page.locator("ov-strength").get_by_role("slider", name="Strength", exact=True)
+    slider = strength(page)
     with page.expect_response(lambda answer: "/noised?" in answer.url) as caught:
         slider.fill("0.55")
     assert caught.value.ok
@@ -308,18 +261,18 @@ def test_the_slider_shows_what_survives(studio: Visit, tmp_path: Path) -> None:
     expect(stage(page)).to_have_attribute("aria-label", re.compile("grey.png, 301 by 173"))  # and the picture is back
     slider.fill("0.95")
     expect(page.locator("ov-strength")).to_contain_text("0.4 to 0.8")  # the range that the preset works in
-    write_prompt(page, "night")
-    quick(page)
+    write(page, "night")
+    settings(page, QUICK)
     sent = run(studio)
     assert (sent["preset"], sent["strength"]) == ("scene", "0.95")
     wait_for_result(page)
 
 
-def test_an_edit_shows_how_far_it_is_and_can_be_cancelled(studio: Visit, live: LiveServer, tmp_path: Path) -> None:
+def test_an_edit_shows_how_far_it_is_and_can_be_cancelled(studio: Visit, live: LiveServer) -> None:
     page = studio.page
-    open_picture(page, tmp_path)
-    write_prompt(page, "a forest")
-    settings(page, steps="1000", size="96x64", guidance_scale="1")
+    open_picture(page)
+    write(page, "a forest")
+    settings(page, {**QUICK, "Steps": "1000"})
     run(studio)
     bar = page.locator("ov-jobs progress")
     expect(bar).to_have_count(1)
@@ -328,18 +281,18 @@ def test_an_edit_shows_how_far_it_is_and_can_be_cancelled(studio: Visit, live: L
     page.locator("ov-jobs").get_by_role("button", name=re.compile("^Cancel: ")).click()
     expect(bar).to_be_hidden()
     end = time.monotonic() + 30
-    while live.ask("/v1/jobs?limit=1").json()["data"][0]["state"] != "cancelled":
+    while jobs_of(live)[0]["state"] != "cancelled":
         assert time.monotonic() < end
-    settings(page, steps="4")
+    settings(page, QUICK)
     run(studio)
     wait_for_result(page)
 
 
 def test_before_and_after(studio: Visit, tmp_path: Path) -> None:
     page = studio.page
-    open_picture(page, tmp_path)
-    write_prompt(page, "a forest")
-    quick(page)
+    open_picture(page)
+    write(page, "a forest")
+    settings(page, QUICK)
     run(studio)
     wait_for_result(page)
     views = page.locator("ov-compare")
@@ -362,29 +315,29 @@ def test_before_and_after(studio: Visit, tmp_path: Path) -> None:
     expect(stage(page)).not_to_have_attribute("aria-label", re.compile("grey.png,"))
 
 
-def test_a_sweep_is_picked_from(studio: Visit, tmp_path: Path) -> None:
+def test_a_sweep_is_picked_from(studio: Visit) -> None:
     page = studio.page
-    open_picture(page, tmp_path)
-    write_prompt(page, "a forest")
-    quick(page)
+    open_picture(page)
+    write(page, "a forest")
+    settings(page, QUICK)
     sent = run(studio, "Sweep")
     strengths = [float(one) for one in sent["strengths"].strip("[]").split(",")]
     assert len(strengths) == 7
     wait_for_result(page, 7)
     page.locator("ov-history").get_by_role("button", name=re.compile(r"0\.3\b")).first.click()
-    slider = page.locator("ov-strength").get_by_role("slider", name="Strength", exact=True)
+    slider = strength(page)
     expect(slider).to_have_value("0.3")
     sent = run(studio)
     assert float(sent["strength"]) == 0.3
     wait_for_result(page, 8)
 
 
-def test_variations_are_four_seeds(studio: Visit, tmp_path: Path) -> None:
+def test_variations_are_four_seeds(studio: Visit) -> None:
     page = studio.page
-    open_picture(page, tmp_path)
-    write_prompt(page, "a forest")
-    quick(page)
-    page.get_by_role("textbox", name="Seed").fill("40")
+    open_picture(page)
+    write(page, "a forest")
+    settings(page, QUICK)
+    seed(page).fill("40")
     sent = run(studio, "4 variations")
     assert (sent["count"], sent["seed"]) == ("4", "40")
     wait_for_result(page, 4)
@@ -392,8 +345,8 @@ def test_variations_are_four_seeds(studio: Visit, tmp_path: Path) -> None:
 
 def test_a_picture_from_words_alone(studio: Visit) -> None:
     page = studio.page
-    write_prompt(page, "a castle by a lake")
-    quick(page)
+    write(page, "a castle by a lake")
+    settings(page, QUICK)
     sent = run(studio, "Make a picture")
     assert "image_id" not in sent
     assert "image" not in sent
