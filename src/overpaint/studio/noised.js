@@ -14,7 +14,7 @@ import { words } from "./words.js";
 /** @typedef {import("./store.js").Shown} Shown */
 /** @typedef {import("./store.js").Params} Params */
 
-const REST = 60; // milliseconds in which moves count as one
+const REST = 16; // milliseconds, one frame, in which moves count as one
 const LINGER = 1500; // milliseconds that the noised picture is shown after the last move
 const UNSEEN = 2000; // milliseconds after which nobody reads a replaced picture's URL any more
 const MOST_KEPT = 48; // pictures, of some hundred kilobytes each
@@ -27,7 +27,7 @@ const MOST_KEPT = 48; // pictures, of some hundred kilobytes each
  */
 function queryOf(strength, params) {
   /** @type {Record<string, string | number>} */
-  const query = { strength };
+  const query = { strength, format: "jpeg" }; // a PNG takes longer to write
   for (const name of ["seed", "variation", "size", "fit"]) {
     const value = params[name];
     // a seed that is still to be drawn would be another one each time: the server's own stands for it
