@@ -79,7 +79,7 @@ def read_extra(name: str, extra: Extra, raw: Any, typed: bool) -> Any:
     return _CHECKS[extra.kind](name, raw if typed else _READERS[extra.kind](name, raw), extra)
 
 
-_TRUTHS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+TRUTHS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
 def _read_number(name: str, text: str) -> Any:
@@ -102,7 +102,7 @@ def _read_numbers(name: str, text: str) -> Any:
 
 
 _READERS: dict[Kind, Callable[[str, Any], Any]] = {
-    "flag": lambda name, text: _TRUTHS.get(text.strip().lower(), text),
+    "flag": lambda name, text: TRUTHS.get(text.strip().lower(), text),
     "number": _read_number,
     "integer": _read_integer,
     "choice": lambda name, text: text,

@@ -16,6 +16,7 @@ from overpaint.errors import ParameterError
 from overpaint.fields import parse_size, parse_variation
 from overpaint.recipe import plain
 from overpaint.server.asking import unknown
+from overpaint.server.extras import TRUTHS
 
 What = Literal["img2img", "txt2img"]
 Kind = Literal["text", "number", "integer", "flag", "list", "object"]
@@ -225,8 +226,6 @@ def _from_infotext(text: str, what: What) -> tuple[dict[str, Any], list[str]]:
 
 # ---- values, as leniently as there -----------------------------------------------------------------------------------
 
-_TRUTHS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-
 
 def _wrong(name: str, value: Any, right: str) -> ParameterError:
     return ParameterError(name, f"is {plain(repr(value), 60)}, must be {right}")
@@ -258,7 +257,7 @@ def _integer(name: str, value: Any) -> Any:
 
 
 def _flag(name: str, value: Any) -> Any:
-    truth = value if isinstance(value, bool) else _TRUTHS.get(str(value).strip().lower())
+    truth = value if isinstance(value, bool) else TRUTHS.get(str(value).strip().lower())
     if truth is None:
         raise _wrong(name, value, "true or false")
     return truth

@@ -74,7 +74,6 @@ const ICONS = {
   dice: "M4 4h16v16H4zM9 9h.1M15 15h.1M15 9h.1M9 15h.1M12 12h.1",
   lock: "M6 11h12v9H6zM8 11V8a4 4 0 0 1 8 0v3",
   play: "M7 4l12 8-12 8z",
-  stop: "M6 6h12v12H6z",
   download: "M12 4v11M7 11l5 5 5-5M5 20h14",
   copy: "M8 8h12v12H8zM16 8V4H4v12h4",
   compare: "M12 3v18M4 6h6v12H4M14 6h6v12h-6",

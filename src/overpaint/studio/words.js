@@ -5,7 +5,6 @@ export const words = {
   loading: "The model is being loaded …",
   ready: "Ready",
   close: "Close",
-  apply: "Apply",
 
   errors: {
     unreachable: "The server cannot be reached. Your work is kept here; it goes on when the server is back.",
